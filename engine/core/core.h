@@ -58,6 +58,9 @@ std::vector<int64_t> waiting_activities(const state::RunState& run, absl::Time n
 // The run is closed and its retention over.
 bool is_expired(const state::RunState& run, absl::Time now);
 
+// The start that a signal-with-start asks for.
+api::StartWorkflowExecutionRequest start_part(const api::SignalWithStartWorkflowExecutionRequest& request);
+
 api::DescribeWorkflowExecutionResponse describe(const state::RunState& run);
 
 // Serialised so that equal states give equal bytes (map entries in key order).

@@ -84,7 +84,7 @@ void Matching::end_polls(const QueueKey& key, std::string_view identity) {
     if (identity.empty()) {
       queue.identities.clear();
     } else {
-      queue.identities.erase(identity);
+      queue.identities.erase(std::string(identity));
     }
     if (queue.identities.empty()) queue.last_poll = absl::InfinitePast();
   }

@@ -1,0 +1,129 @@
+#include "engine/shard/engine_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/shard/routing.h"
+
+namespace skald::shard {
+
+EngineImpl::EngineImpl(EngineOptions options, OwnerLimits owner_limits, std::vector<OwnerLoop> loops, DecodeAttributes decode_attributes,
+                       std::function<void(const absl::Status&)> on_fatal)
+    : options_(std::move(options)) {
+  for (OwnerLoop& loop : loops) {
+    first_slots_.push_back(loop.lease.first_slot);
+    owners_.push_back(std::make_unique<Owner>(OwnerParts{.clock = options_.clock,
+                                                         .executor = loop.executor,
+                                                         .store = options_.store,
+                                                         .matching = options_.matching,
+                                                         .namespaces = options_.namespaces,
+                                                         .limits = options_.limits,
+                                                         .random = std::move(loop.random),
+                                                         .embedded = loop.embedded,
+                                                         .lease = loop.lease,
+                                                         .owner_limits = owner_limits,
+                                                         .decode_attributes = decode_attributes,
+                                                         .deliver = [this](const core::state::OutboxMessage& message) { deliver(message); },
+                                                         .on_fatal = on_fatal}));
+  }
+  options_.matching.on_room([this] {
+    for (auto& owner : owners_) owner->work_scan();
+  });
+}
+
+void EngineImpl::start() {
+  for (auto& owner : owners_) owner->start();
+}
+
+Owner& EngineImpl::owner_of(const store::WorkflowKey& key) {
+  const int slot = store::slot_of(key.namespace_id, key.workflow_id);
+  const auto after = std::upper_bound(first_slots_.begin(), first_slots_.end(), slot);
+  return *owners_[static_cast<size_t>(after - first_slots_.begin()) - 1];
+}
+
+void EngineImpl::start_workflow(Call call, api::StartWorkflowExecutionRequest request, Done<api::StartWorkflowExecutionResponse> done) {
+  store::WorkflowKey key{call.ns->id, request.workflow_id()};
+  Owner& owner = owner_of(key);
+  auto shared = std::make_shared<Done<api::StartWorkflowExecutionResponse>>(std::move(done));
+  owner.submit(
+      std::move(key), "",
+      [this, &owner, shared, call = std::move(call), request = std::move(request)](WorkflowEntry& entry, CachedRun*) mutable {
+        core::StartRequest start;
+        start.request = std::move(request);
+        owner.create(entry, start, *call.ns, [this, &owner, shared](core::StartResult& result, CachedRun* run) {
+          if (!result.status.ok()) return (*shared)(result.status);
+          api::StartWorkflowExecutionResponse response;
+          response.set_run_id(result.run_id);
+          response.set_started(result.created);
+          if (run != nullptr) response.set_status(run->state.status());
+          if (!result.eager_task || run == nullptr) return (*shared)(std::move(response));
+          send_workflow_task(owner, *run, *std::move(result.eager_task),
+                             [shared, response = std::move(response)](absl::StatusOr<WorkflowTask> task) mutable {
+                               if (task.ok()) {
+                                 auto* eager = response.mutable_eager_workflow_task();
+                                 *eager = std::move(task->head);
+                                 eager->mutable_history()->MergeFromString(task->history);
+                               }
+                               (*shared)(std::move(response));
+                             });
+        });
+      },
+      [shared](const absl::Status& status) { (*shared)(status); });
+}
+
+void EngineImpl::signal_with_start(Call call, api::SignalWithStartWorkflowExecutionRequest request,
+                                   Done<api::SignalWithStartWorkflowExecutionResponse> done) {
+  store::WorkflowKey key{call.ns->id, request.workflow_id()};
+  Owner& owner = owner_of(key);
+  auto shared = std::make_shared<Done<api::SignalWithStartWorkflowExecutionResponse>>(std::move(done));
+  owner.submit(
+      std::move(key), "",
+      [&owner, shared, call = std::move(call), request = std::move(request)](WorkflowEntry& entry, CachedRun*) mutable {
+        core::StartRequest start;
+        start.request = core::start_part(request);
+        start.signal = std::move(request);
+        owner.create(entry, start, *call.ns, [shared](core::StartResult& result, CachedRun*) {
+          if (!result.status.ok()) return (*shared)(result.status);
+          api::SignalWithStartWorkflowExecutionResponse response;
+          response.set_run_id(result.run_id);
+          response.set_started(result.created);
+          (*shared)(std::move(response));
+        });
+      },
+      [shared](const absl::Status& status) { (*shared)(status); });
+}
+
+void EngineImpl::signal_workflow(Call call, api::SignalWorkflowExecutionRequest request, Done<api::SignalWorkflowExecutionResponse> done) {
+  store::WorkflowKey key{call.ns->id, request.workflow_execution().workflow_id()};
+  std::string run_id = request.workflow_execution().run_id();
+  apply<api::SignalWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::SignalWorkflow{std::move(request)}, std::move(done),
+                                              [](core::Output&) { return api::SignalWorkflowExecutionResponse(); });
+}
+
+void EngineImpl::request_cancel(Call call, api::RequestCancelWorkflowExecutionRequest request,
+                                Done<api::RequestCancelWorkflowExecutionResponse> done) {
+  store::WorkflowKey key{call.ns->id, request.workflow_execution().workflow_id()};
+  std::string run_id = request.workflow_execution().run_id();
+  apply<api::RequestCancelWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::RequestCancelWorkflow{std::move(request)},
+                                                     std::move(done), [](core::Output&) { return api::RequestCancelWorkflowExecutionResponse(); });
+}
+
+void EngineImpl::terminate(Call call, api::TerminateWorkflowExecutionRequest request, Done<api::TerminateWorkflowExecutionResponse> done) {
+  store::WorkflowKey key{call.ns->id, request.workflow_execution().workflow_id()};
+  std::string run_id = request.workflow_execution().run_id();
+  apply<api::TerminateWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::TerminateWorkflow{std::move(request)}, std::move(done),
+                                                 [](core::Output&) { return api::TerminateWorkflowExecutionResponse(); });
+}
+
+void EngineImpl::describe(Call call, api::DescribeWorkflowExecutionRequest request, Done<api::DescribeWorkflowExecutionResponse> done) {
+  using Response = api::DescribeWorkflowExecutionResponse;
+  on_run<Response>({call.ns->id, request.execution().workflow_id()}, request.execution().run_id(), std::move(done),
+                   [](Owner& owner, WorkflowEntry&, CachedRun& run, Done<Response> answer) {
+                     owner.when_durable(run, [response = core::describe(run.state), answer = std::move(answer)](const absl::Status& status) mutable {
+                       if (!status.ok()) return answer(status);
+                       answer(std::move(response));
+                     });
+                   });
+}
+
+}  // namespace skald::shard

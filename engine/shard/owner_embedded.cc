@@ -1,0 +1,165 @@
+// The embedded worker runs workflow tasks in the transition that scheduled them: what woke the run and the commands that follow are one
+// commit.
+#include <absl/strings/str_cat.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "engine/base/text.h"
+#include "engine/shard/owner.h"
+#include "engine/shard/wire_history.h"
+
+namespace skald::shard {
+namespace {
+
+constexpr char kIdentity[] = "skald-embedded";
+// Tasks of one run in a row before its neighbours have their turn.
+constexpr int kTasksInARow = 64;
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+}  // namespace
+
+bool Owner::serves(const CachedRun& run) const {
+  return parts_.embedded != nullptr && parts_.embedded->serves(run.state.namespace_(), run.state.task_queue(), run.state.workflow_type());
+}
+
+void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
+  if (!serves(run)) return;
+  for (int task = 0; task < kTasksInARow; ++task) {
+    if (entry.busy || !run.state.has_workflow_task() || run.state.workflow_task().started_event_id() != 0) return;
+    const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
+    if (!ns) return;
+    core::StartWorkflowTask start;
+    start.scheduled_event_id = run.state.workflow_task().scheduled_event_id();
+    start.attempt = run.state.workflow_task().attempt();
+    start.task_queue = run.state.task_queue();
+    start.identity = kIdentity;
+    start.request_id = parts_.random->uuid();
+    core::Transition transition = core::apply(run.state, start, context(*ns));
+    absorb_transition(entry, run, transition);
+    auto* started = std::get_if<core::WorkflowTaskStarted>(&transition.output);
+    if (!transition.status.ok() || started == nullptr) return;
+    core::api::PollWorkflowTaskQueueResponse head = std::move(started->response);
+    attach_queries(run, head);
+    for (auto& event : started->transient_events) *head.mutable_history()->add_events() = std::move(event);
+    activate(entry, run, std::move(head), /*whole_history=*/false);
+  }
+  // More is to be done: later, so that other runs have their turn.
+  submit(run.key.workflow(), run.key.run_id,
+         [this](WorkflowEntry& same, CachedRun* again) {
+           if (again != nullptr) drive(same, *again);
+         },
+         [](const absl::Status&) {});
+}
+
+// `task` holds the transient events alone; the others are put before them here.
+void Owner::activate(WorkflowEntry& entry, CachedRun& run, core::api::PollWorkflowTaskQueueResponse task, bool whole_history) {
+  // To a worker that knows the run, a query brings nothing new: what happened since comes with the next task.
+  const int64_t from = whole_history ? 1 : task.has_query() ? run.last_event_id() + 1 : task.previous_started_event_id() + 1;
+  if (auto history = events_in_memory(run, from, run.last_event_id())) {
+    return activate_with(entry, run, std::move(task), *history, whole_history);
+  }
+  hold(entry);
+  read_events(run, from, run.last_event_id(),
+              [this, key = run.key, generation = entry.generation, task = std::move(task), whole_history](absl::StatusOr<std::string> history) mutable {
+                if (!history.ok()) {
+                  // The task stays started; its timeout brings it back.
+                  spdlog::warn("the history of workflow {} cannot be read: {}", key.workflow_id, base::text(history.status()));
+                }
+                resume(key, generation,
+                       [this, task = std::move(task), history = std::move(history), whole_history](WorkflowEntry& same, CachedRun& again) mutable {
+                         if (history.ok()) activate_with(same, again, std::move(task), *history, whole_history);
+                         drive(same, again);
+                       });
+              });
+}
+
+void Owner::activate_with(WorkflowEntry& entry, CachedRun& run, core::api::PollWorkflowTaskQueueResponse task, const std::string& history,
+                          bool whole_history) {
+  core::api::PollWorkflowTaskQueueResponse head = task;
+  head.clear_history();
+  core::api::PollWorkflowTaskQueueResponse full = head;
+  if (!full.mutable_history()->ParseFromString(history)) {
+    return spdlog::error("the history of workflow {} is damaged", run.key.workflow_id);
+  }
+  full.mutable_history()->MergeFrom(task.history());
+
+  WorkflowTaskAnswer answer;
+  const auto later = [this, key = run.key, generation = entry.generation, head](WorkflowTaskAnswer late) mutable {
+    resume(key, generation, [this, head = std::move(head), late = std::move(late)](WorkflowEntry& same, CachedRun& again) mutable {
+      answered(same, again, head, std::move(late));
+      drive(same, again);
+    });
+  };
+  switch (parts_.embedded->activate(full, answer, later)) {
+    case EmbeddedWorker::Verdict::kAnswered:
+      return answered(entry, run, head, std::move(answer));
+    case EmbeddedWorker::Verdict::kLater:
+      return hold(entry);
+    case EmbeddedWorker::Verdict::kNeedsHistory:
+      if (!whole_history) return activate(entry, run, std::move(task), /*whole_history=*/true);
+      spdlog::error("the embedded worker refuses the whole history of workflow {}", run.key.workflow_id);
+  }
+}
+
+void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::api::PollWorkflowTaskQueueResponse& task, WorkflowTaskAnswer answer) {
+  const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
+  core::state::TaskToken token;
+  if (!ns || !token.ParseFromString(task.task_token())) return;
+  std::visit(Overloaded{
+                 [&](core::api::RespondWorkflowTaskCompletedRequest& request) {
+                   request.set_identity(kIdentity);
+                   answer_task_queries(run, request);
+                   core::Transition transition = core::apply(run.state, core::CompleteWorkflowTask{token, std::move(request)}, context(*ns));
+                   if (!transition.status.ok()) {
+                     spdlog::warn("workflow {}: its task's commands were refused: {}", run.key.workflow_id, base::text(transition.status));
+                     parts_.embedded->forget(run.key.run_id);
+                   }
+                   absorb_transition(entry, run, transition);
+                   release_query_answers(run);
+                   requeue_task_queries(run);
+                   pump_queries(entry, run);
+                 },
+                 [&](core::api::RespondWorkflowTaskFailedRequest& request) {
+                   spdlog::warn("workflow {} ({}), task attempt {}: {}", run.key.workflow_id, run.state.workflow_type(), token.attempt(),
+                                request.failure().message());
+                   parts_.embedded->forget(run.key.run_id);
+                   // A first failure is written to history and tried again at once. Later ones are left to the task's timeout, which grows: it
+                   // paces the attempts, as it does for every SDK.
+                   if (token.attempt() > 1) return requeue_task_queries(run);
+                   request.set_identity(kIdentity);
+                   core::Transition transition = core::apply(run.state, core::FailWorkflowTask{token, std::move(request)}, context(*ns));
+                   requeue_task_queries(run);
+                   absorb_transition(entry, run, transition);
+                 },
+                 [&](core::api::RespondQueryTaskCompletedRequest& request) {
+                   if (auto query = take_query(run, token.query_id())) answer_query(run, std::move(*query), request);
+                 },
+             },
+             answer);
+}
+
+void Owner::hold(WorkflowEntry& entry) { entry.busy = true; }
+
+void Owner::pump_later(WorkflowEntry& entry) {
+  parts_.executor.post([this, key = entry.key] { pump(entry_of(key)); });
+}
+
+void Owner::resume(const store::RunKey& key, uint64_t generation, absl::AnyInvocable<void(WorkflowEntry&, CachedRun&)> go_on) {
+  parts_.executor.post([this, key, generation, go_on = std::move(go_on)]() mutable {
+    WorkflowEntry& entry = entry_of(key.workflow());
+    if (entry.generation != generation) return;  // The run was read back meanwhile; this answer rests on what was undone.
+    entry.busy = false;
+    const auto run = entry.runs.find(key.run_id);
+    if (run != entry.runs.end() && run->second != nullptr) go_on(entry, *run->second);
+    pump(entry);
+  });
+}
+
+}  // namespace skald::shard

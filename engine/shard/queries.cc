@@ -1,0 +1,205 @@
+// Queries: answered directly when no workflow task is pending, else taken along by the pending one. They live in memory only.
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/core/error.h"
+#include "engine/shard/owner.h"
+#include "temporal/api/errordetails/v1/message.pb.h"
+
+namespace skald::shard {
+namespace {
+
+namespace enums = temporal::api::enums::v1;
+
+// From this attempt on the workflow task counts as failing, and no query can be answered.
+constexpr int kFailingAttempt = 3;
+
+absl::StatusOr<core::api::QueryWorkflowResponse> to_response(enums::QueryResultType type, const temporal::api::common::v1::Payloads& answer,
+                                                             const std::string& error, const temporal::api::failure::v1::Failure& failure) {
+  if (type == enums::QUERY_RESULT_TYPE_ANSWERED) {
+    core::api::QueryWorkflowResponse response;
+    *response.mutable_query_result() = answer;
+    return response;
+  }
+  temporal::api::errordetails::v1::QueryFailedFailure detail;
+  *detail.mutable_failure() = failure;
+  return core::with_detail(absl::InvalidArgumentError(error.empty() ? failure.message() : error), detail);
+}
+
+bool closed(const CachedRun& run) { return run.state.status() != enums::WORKFLOW_EXECUTION_STATUS_RUNNING; }
+
+}  // namespace
+
+void Owner::query(WorkflowEntry& entry, CachedRun& run, PendingQuery query) {
+  run.queries.push_back(std::move(query));
+  waited_for_.emplace(run.serial, &run);
+  pump_queries(entry, run);
+  if (!sweeping_) sweep_waiters();
+}
+
+void Owner::pump_queries(WorkflowEntry& entry, CachedRun& run) {
+  if (run.queries.empty() || entry.busy) return;
+  if (run.state.has_workflow_task() && !closed(run)) {
+    if (run.state.workflow_task().attempt() < kFailingAttempt) return;
+    const absl::Status failing =
+        core::with_detail(absl::FailedPreconditionError("the workflow task keeps failing, so the query cannot be answered; see the worker's log"),
+                          temporal::api::errordetails::v1::WorkflowNotReadyFailure());
+    for (PendingQuery& query : std::exchange(run.queries, {})) query.done(failing);
+    return;
+  }
+  if (!closed(run) && run.state.last_completed_task_event_id() == 0) return;  // The first task is still to come.
+  if (serves(run)) return query_embedded(entry, run);
+  for (PendingQuery& query : run.queries) {
+    if (query.stage != PendingQuery::Stage::kWaiting) continue;
+    query.stage = PendingQuery::Stage::kQueued;
+    when_durable(run, [this, &run, id = query.id](const absl::Status& status) {
+      if (status.ok()) dispatch_query(run, id);
+    });
+  }
+}
+
+void Owner::dispatch_query(CachedRun& run, const std::string& id) {
+  const auto queue_named = [&](const std::string& name) { return matching::QueueKey{run.key.namespace_id, matching::TaskKind::kWorkflow, name}; };
+  const matching::TaskRef task{run.key, 0, 0, id};
+  const std::string& sticky = run.state.sticky().task_queue();
+  const absl::Duration patience = parts_.limits.sticky_schedule_to_start_default;
+  if (sticky.empty() || !parts_.matching.polled_since(queue_named(sticky), now() - patience)) {
+    parts_.matching.add(queue_named(run.state.task_queue()), task);
+    return;
+  }
+  parts_.matching.add(queue_named(sticky), task);
+  // The sticky worker may be gone: then any other one answers from the whole history.
+  parts_.executor.post_at(now() + patience, [this, task, normal = queue_named(run.state.task_queue())] {
+    submit(task.run.workflow(), task.run.run_id,
+           [this, task, normal](WorkflowEntry&, CachedRun* again) {
+             if (again == nullptr) return;
+             const bool waits = std::any_of(again->queries.begin(), again->queries.end(), [&](const PendingQuery& query) {
+               return query.id == task.query_id && query.stage == PendingQuery::Stage::kQueued;
+             });
+             if (waits) parts_.matching.add(normal, task);
+           },
+           [](const absl::Status&) {});
+  });
+}
+
+void Owner::query_embedded(WorkflowEntry& entry, CachedRun& run) {
+  while (!entry.busy) {
+    const auto waiting = std::find_if(run.queries.begin(), run.queries.end(),
+                                      [](const PendingQuery& query) { return query.stage == PendingQuery::Stage::kWaiting; });
+    if (waiting == run.queries.end()) return;
+    waiting->stage = PendingQuery::Stage::kWithWorker;
+    activate(entry, run, query_task(run, *waiting), /*whole_history=*/false);
+  }
+}
+
+core::api::PollWorkflowTaskQueueResponse Owner::query_task(const CachedRun& run, const PendingQuery& query) const {
+  core::api::PollWorkflowTaskQueueResponse task;
+  core::state::TaskToken token;
+  token.set_namespace_id(run.key.namespace_id);
+  token.set_workflow_id(run.key.workflow_id);
+  token.set_run_id(run.key.run_id);
+  token.set_query_id(query.id);
+  task.set_task_token(token.SerializeAsString());
+  task.mutable_workflow_execution()->set_workflow_id(run.key.workflow_id);
+  task.mutable_workflow_execution()->set_run_id(run.key.run_id);
+  task.mutable_workflow_type()->set_name(run.state.workflow_type());
+  task.set_previous_started_event_id(run.state.last_started_event_id());
+  task.mutable_workflow_execution_task_queue()->set_name(run.state.task_queue());
+  *task.mutable_query() = query.query;
+  return task;
+}
+
+std::optional<core::api::PollWorkflowTaskQueueResponse> Owner::take_query_task(CachedRun& run, const std::string& id) {
+  for (PendingQuery& query : run.queries) {
+    if (query.id != id || query.stage == PendingQuery::Stage::kWithWorker) continue;
+    query.stage = PendingQuery::Stage::kWithWorker;
+    return query_task(run, query);
+  }
+  return std::nullopt;
+}
+
+std::optional<PendingQuery> Owner::take_query(CachedRun& run, const std::string& id) {
+  for (auto query = run.queries.begin(); query != run.queries.end(); ++query) {
+    if (query->id != id) continue;
+    PendingQuery taken = std::move(*query);
+    run.queries.erase(query);
+    return taken;
+  }
+  return std::nullopt;
+}
+
+void Owner::answer_query(CachedRun& run, PendingQuery query, const core::api::RespondQueryTaskCompletedRequest& answer) {
+  auto response = to_response(answer.completed_type(), answer.query_result(), answer.error_message(), answer.failure());
+  when_durable(run, [done = std::move(query.done), response = std::move(response)](const absl::Status& status) mutable {
+    if (status.ok()) {
+      done(std::move(response));
+    } else {
+      done(status);
+    }
+  });
+}
+
+void Owner::attach_queries(CachedRun& run, core::api::PollWorkflowTaskQueueResponse& task) {
+  for (auto query = run.queries.begin(); query != run.queries.end();) {
+    const auto next = std::next(query);
+    if (query->stage != PendingQuery::Stage::kWithWorker) {
+      (*task.mutable_queries())[query->id] = query->query;
+      run.task_queries.splice(run.task_queries.end(), run.queries, query);
+    }
+    query = next;
+  }
+}
+
+void Owner::answer_task_queries(CachedRun& run, core::api::RespondWorkflowTaskCompletedRequest& request) {
+  for (auto query = run.task_queries.begin(); query != run.task_queries.end();) {
+    const auto result = request.query_results().find(query->id);
+    if (result == request.query_results().end()) {
+      ++query;
+      continue;
+    }
+    const auto& answer = result->second;
+    auto response = to_response(answer.result_type(), answer.answer(), answer.error_message(), answer.failure());
+    // The answer rests on the task's commands: it leaves with their commit.
+    query_answers_.emplace_back(std::move(query->done), std::move(response));
+    query = run.task_queries.erase(query);
+  }
+}
+
+void Owner::release_query_answers(CachedRun& run) {
+  for (auto& [done, response] : std::exchange(query_answers_, {})) {
+    when_durable(run, [done = std::move(done), response = std::move(response)](const absl::Status& status) mutable {
+      if (status.ok()) {
+        done(std::move(response));
+      } else {
+        done(status);
+      }
+    });
+  }
+}
+
+void Owner::requeue_task_queries(CachedRun& run) {
+  for (PendingQuery& query : run.task_queries) query.stage = PendingQuery::Stage::kWaiting;
+  run.queries.splice(run.queries.end(), run.task_queries);
+}
+
+void Owner::sweep_queries(CachedRun& run) {
+  const absl::Time now = parts_.clock.now();
+  for (auto* list : {&run.queries, &run.task_queries}) {
+    for (auto query = list->begin(); query != list->end();) {
+      if (query->deadline > now) {
+        ++query;
+        continue;
+      }
+      const bool unseen = query->stage == PendingQuery::Stage::kQueued;
+      query->done(absl::DeadlineExceededError(
+          unseen ? absl::StrCat("no worker has polled the task queue ", run.state.task_queue(), " for this query; start one, or see whether it hangs")
+                 : "the worker has not answered the query in time"));
+      query = list->erase(query);
+    }
+  }
+  if (run.waiters.empty() && run.queries.empty() && run.task_queries.empty()) waited_for_.erase(run.serial);
+}
+
+}  // namespace skald::shard
