@@ -1,0 +1,98 @@
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "engine/core/error.h"
+#include "engine/core/run.h"
+
+namespace skald::core {
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+absl::Status check_chain(const Run& run, const std::string& first_run_id) {
+  if (!first_run_id.empty() && first_run_id != run.state.first_run_id()) return workflow_not_found(run.state.workflow_id());
+  return absl::OkStatus();
+}
+
+absl::Status terminate_by_request(Run& run, const api::TerminateWorkflowExecutionRequest& request) {
+  if (auto status = check_chain(run, request.first_execution_run_id()); !status.ok()) return status;
+  if (run.closed()) return already_completed();
+  terminate(run, request.reason(), request.has_details() ? &request.details() : nullptr, request.identity());
+  return absl::OkStatus();
+}
+
+absl::Status cancel_by_request(Run& run, const api::RequestCancelWorkflowExecutionRequest& request) {
+  if (auto status = check_chain(run, request.first_execution_run_id()); !status.ok()) return status;
+  return request_cancel(run, request.reason(), request.identity(), request.request_id(), 0, nullptr);
+}
+
+absl::Status message_answered(Run& run, const MessageAnswered& input) {
+  if (input.message.has_start_child()) {
+    child_start_answered(run, input);
+  } else {
+    external_answered(run, input);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Transition apply(state::RunState& state, const Input& input, const Context& context) {
+  Transition transition;
+  if (const auto* completion = std::get_if<CompleteWorkflowTask>(&input)) {
+    transition.status = complete_workflow_task(state, *completion, context, transition);
+  } else {
+    Run run(state, context);
+    transition.status = std::visit(
+        Overloaded{
+            [&](const SignalWorkflow& in) {
+              const auto& request = in.request;
+              return signal(run, request.signal_name(), request.has_input() ? &request.input() : nullptr,
+                            request.has_header() ? &request.header() : nullptr, request.identity(), request.request_id(), nullptr);
+            },
+            [&](const RequestCancelWorkflow& in) { return cancel_by_request(run, in.request); },
+            [&](const TerminateWorkflow& in) { return terminate_by_request(run, in.request); },
+            [&](const StartWorkflowTask& in) { return start_workflow_task(run, in, transition.output); },
+            [&](const CompleteWorkflowTask&) { return absl::OkStatus(); },
+            [&](const FailWorkflowTask& in) { return fail_workflow_task(run, in); },
+            [&](const ResetSticky&) { return reset_sticky(run), absl::OkStatus(); },
+            [&](const StartActivity& in) { return start_activity(run, in, transition.output); },
+            [&](const CompleteActivity& in) { return complete_activity(run, in); },
+            [&](const FailActivity& in) { return fail_activity(run, in); },
+            [&](const CancelActivity& in) { return cancel_activity(run, in); },
+            [&](const HeartbeatActivity& in) { return heartbeat_activity(run, in, transition.output); },
+            [&](const Tick&) { return tick(run), absl::OkStatus(); },
+            [&](const ReceiveMessage& in) { return receive_message(run, in.message); },
+            [&](const MessageAnswered& in) { return message_answered(run, in); },
+        },
+        input);
+    transition.effects = std::move(run.effects);
+    transition.successor = std::move(run.successor);
+    transition.changed = run.changed;
+    transition.durable = run.durable;
+  }
+  if (!transition.changed) return transition;
+  int64_t bytes = 0;
+  for (const HistoryEvent& event : transition.effects.events) bytes += static_cast<int64_t>(event.ByteSizeLong());
+  state.set_history_size_bytes(state.history_size_bytes() + bytes);
+  state.set_state_transition_count(state.state_transition_count() + 1);
+  return transition;
+}
+
+std::string encode(const google::protobuf::Message& message) {
+  std::string bytes;
+  bytes.reserve(message.ByteSizeLong());
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeWithCachedSizes(&coded);
+  coded.Trim();
+  return bytes;
+}
+
+}  // namespace skald::core

@@ -1,0 +1,67 @@
+#include <absl/strings/str_cat.h>
+
+#include "engine/core/run.h"
+
+namespace skald::core {
+namespace {
+
+bool is_null(const common::Payload& payload) {
+  const auto encoding = payload.metadata().find("encoding");
+  return payload.data().empty() && (encoding == payload.metadata().end() || encoding->second == "binary/null");
+}
+
+// A field with a null payload is taken away.
+template <typename Fields>
+void merge(Fields& into, const Fields& upserts) {
+  for (const auto& name : sorted_keys(upserts)) {
+    const common::Payload& payload = upserts.at(name);
+    if (is_null(payload)) {
+      into.erase(name);
+    } else {
+      into[name] = payload;
+    }
+  }
+}
+
+}  // namespace
+
+CommandResult upsert_search_attributes(Run& run, const common::SearchAttributes& upserts, int64_t completed_event_id) {
+  const auto bad = [](std::string text) { return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES, std::move(text)}; };
+  if (upserts.indexed_fields().empty()) return bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.");
+  const Limits& limits = run.context.limits;
+  for (const auto& name : sorted_keys(upserts.indexed_fields())) {
+    if (!run.context.ns.search_attributes.contains(name)) return bad(absl::StrCat("search attribute ", name, " is not defined"));
+    if (upserts.indexed_fields().at(name).data().size() > limits.search_attribute_value_bytes) {
+      return bad(absl::StrCat("search attribute ", name, " exceeds the size limit of ", limits.search_attribute_value_bytes, " bytes"));
+    }
+  }
+  common::SearchAttributes merged = run.state.search_attributes();
+  merge(*merged.mutable_indexed_fields(), upserts.indexed_fields());
+  if (merged.indexed_fields_size() > static_cast<int>(limits.search_attribute_keys)) return bad("too many search attributes");
+  if (merged.ByteSizeLong() > limits.search_attributes_bytes) return bad("the search attributes exceed their total size limit");
+  *run.state.mutable_search_attributes() = std::move(merged);
+  auto* attributes =
+      run.append(enums::EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES).mutable_upsert_workflow_search_attributes_event_attributes();
+  attributes->set_workflow_task_completed_event_id(completed_event_id);
+  *attributes->mutable_search_attributes() = upserts;
+  run.effects.visibility_changed = true;
+  return std::nullopt;
+}
+
+CommandResult modify_properties(Run& run, const common::Memo& upserts, int64_t completed_event_id) {
+  const auto bad = [](std::string text) {
+    return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES, std::move(text)};
+  };
+  if (upserts.fields().empty()) return bad("UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.");
+  common::Memo merged = run.state.memo();
+  merge(*merged.mutable_fields(), upserts.fields());
+  if (merged.ByteSizeLong() > run.context.limits.memo_error_bytes) return bad("the memo exceeds its size limit");
+  *run.state.mutable_memo() = std::move(merged);
+  auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED).mutable_workflow_properties_modified_event_attributes();
+  attributes->set_workflow_task_completed_event_id(completed_event_id);
+  *attributes->mutable_upserted_memo() = upserts;
+  run.effects.visibility_changed = true;
+  return std::nullopt;
+}
+
+}  // namespace skald::core

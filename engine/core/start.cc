@@ -1,0 +1,187 @@
+#include <absl/strings/str_cat.h>
+
+#include "engine/core/error.h"
+#include "engine/core/run.h"
+
+namespace skald::core {
+namespace {
+
+Beginning beginning_of(const StartRequest& start, const Context& context) {
+  const auto& request = start.request;
+  Beginning beginning;
+  beginning.workflow_id = request.workflow_id();
+  beginning.request_id = request.request_id();
+  beginning.id_reuse_policy = request.workflow_id_reuse_policy();
+  beginning.parent = start.parent;
+  beginning.user_metadata = request.user_metadata();
+  beginning.awaits_parent = start.parent.has_value();
+  auto& attributes = beginning.attributes;
+  *attributes.mutable_workflow_type() = request.workflow_type();
+  attributes.mutable_task_queue()->set_name(request.task_queue().name());
+  attributes.mutable_task_queue()->set_kind(enums::TASK_QUEUE_KIND_NORMAL);
+  if (request.has_input()) *attributes.mutable_input() = request.input();
+  *attributes.mutable_workflow_execution_timeout() = request.workflow_execution_timeout();
+  *attributes.mutable_workflow_run_timeout() = request.workflow_run_timeout();
+  absl::Duration task_timeout = to_duration(request.workflow_task_timeout());
+  if (task_timeout <= absl::ZeroDuration()) task_timeout = context.limits.workflow_task_timeout_default;
+  set(attributes.mutable_workflow_task_timeout(), std::min(task_timeout, context.limits.workflow_task_timeout_max));
+  attributes.set_identity(request.identity());
+  if (request.has_retry_policy()) *attributes.mutable_retry_policy() = filled_in(request.retry_policy());
+  attributes.set_cron_schedule(request.cron_schedule());
+  if (request.has_memo()) *attributes.mutable_memo() = request.memo();
+  if (request.has_search_attributes()) *attributes.mutable_search_attributes() = request.search_attributes();
+  if (request.has_header()) *attributes.mutable_header() = request.header();
+  if (request.has_priority()) *attributes.mutable_priority() = request.priority();
+  if (request.has_last_completion_result()) *attributes.mutable_last_completion_result() = request.last_completion_result();
+  if (request.has_continued_failure()) *attributes.mutable_continued_failure() = request.continued_failure();
+  if (start.root) *attributes.mutable_root_workflow_execution() = *start.root;
+  beginning.backoff = to_duration(request.workflow_start_delay());
+  if (!request.cron_schedule().empty()) {
+    if (const auto next = next_cron_time(request.cron_schedule(), context.now)) beginning.backoff = *next - context.now;
+  }
+  return beginning;
+}
+
+absl::Status deliver_signal(Run& run, const StartRequest& start) {
+  const auto& given = *start.signal;
+  return signal(run, given.signal_name(), given.has_signal_input() ? &given.signal_input() : nullptr, given.has_header() ? &given.header() : nullptr,
+                given.identity(), given.request_id(), nullptr);
+}
+
+// Whether a closed run lets its workflow id be used again.
+absl::Status check_reuse(const StartRequest& start, const CurrentRun& closed) {
+  switch (start.request.workflow_id_reuse_policy()) {
+    case enums::WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE:
+      return already_started("Workflow execution already finished. WorkflowId: " + start.request.workflow_id() + ", RunId: " + closed.run_id +
+                                 ". Workflow Id reuse policy: reject duplicate.",
+                             closed.start_request_id, closed.run_id);
+    case enums::WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY:
+      if (closed.status == enums::WORKFLOW_EXECUTION_STATUS_COMPLETED) {
+        return already_started("Workflow execution already finished successfully. WorkflowId: " + start.request.workflow_id() + ", RunId: " +
+                                   closed.run_id + ". Workflow Id reuse policy: allow duplicate workflow Id if last run failed.",
+                               closed.start_request_id, closed.run_id);
+      }
+      return absl::OkStatus();
+    default:
+      return absl::OkStatus();
+  }
+}
+
+Transition finish(Run& run) {
+  Transition transition;
+  transition.effects = std::move(run.effects);
+  transition.successor = std::move(run.successor);
+  transition.changed = run.changed;
+  transition.durable = run.durable;
+  return transition;
+}
+
+void account(state::RunState& state, const Effects& effects) {
+  int64_t bytes = 0;
+  for (const HistoryEvent& event : effects.events) bytes += static_cast<int64_t>(event.ByteSizeLong());
+  state.set_history_size_bytes(state.history_size_bytes() + bytes);
+  state.set_state_transition_count(state.state_transition_count() + 1);
+}
+
+void create(const StartRequest& start, const Context& context, StartResult& result) {
+  absl::Status signalled;
+  NewRun created = new_run(beginning_of(start, context), context, [&](Run& run) {
+    if (start.signal) signalled = deliver_signal(run, start);
+  });
+  if (!signalled.ok()) {
+    result.status = signalled;
+    return;
+  }
+  result.run_id = created.state.run_id();
+  result.created = true;
+  const bool eager = start.request.request_eager_execution() && created.state.has_workflow_task();
+  if (eager) {
+    Run run(created.state, context);
+    result.eager_task = begin_task(run, start.request.identity(), start.request.request_id(), false);
+    for (HistoryEvent& event : run.effects.events) created.effects.events.push_back(std::move(event));
+    created.effects.dispatch_workflow_task = false;
+  }
+  result.created_run = std::move(created);
+}
+
+}  // namespace
+
+StartResult start(const StartRequest& request, const CurrentRun* current, const Context& context) {
+  StartResult result;
+  if (!request.request.cron_schedule().empty()) {
+    result.status = check_cron(request.request.cron_schedule());
+    if (!result.status.ok()) return result;
+  }
+  if (current == nullptr) {
+    create(request, context, result);
+    return result;
+  }
+  // A repeated request is answered before any policy is looked at.
+  if (!request.request.request_id().empty() && request.request.request_id() == current->start_request_id) {
+    result.run_id = current->run_id;
+    result.created = !request.signal.has_value();
+    return result;
+  }
+  if (current->open == nullptr) {
+    result.status = check_reuse(request, *current);
+    if (result.status.ok()) create(request, context, result);
+    return result;
+  }
+
+  auto conflict = request.request.workflow_id_conflict_policy();
+  if (request.request.workflow_id_reuse_policy() == enums::WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING) {
+    conflict = enums::WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING;
+  }
+  if (conflict == enums::WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED) {
+    conflict = request.signal ? enums::WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING : enums::WORKFLOW_ID_CONFLICT_POLICY_FAIL;
+  }
+  Run open(*current->open, context);
+  switch (conflict) {
+    case enums::WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING:
+      result.run_id = current->run_id;
+      if (request.signal) {
+        result.status = deliver_signal(open, request);
+        account(*current->open, open.effects);
+        result.current_changed = finish(open);
+      }
+      return result;
+    case enums::WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
+      terminate(open, "TerminateIfRunning WorkflowIdReusePolicy", nullptr, "history-service");
+      account(*current->open, open.effects);
+      result.current_changed = finish(open);
+      create(request, context, result);
+      return result;
+    default:
+      result.status = already_started("Workflow execution is already running. WorkflowId: " + request.request.workflow_id() +
+                                          ", RunId: " + current->run_id + ".",
+                                      current->start_request_id, current->run_id);
+      return result;
+  }
+}
+
+api::StartWorkflowExecutionRequest start_part(const api::SignalWithStartWorkflowExecutionRequest& request) {
+  api::StartWorkflowExecutionRequest start;
+  start.set_namespace_(request.namespace_());
+  start.set_workflow_id(request.workflow_id());
+  *start.mutable_workflow_type() = request.workflow_type();
+  *start.mutable_task_queue() = request.task_queue();
+  if (request.has_input()) *start.mutable_input() = request.input();
+  *start.mutable_workflow_execution_timeout() = request.workflow_execution_timeout();
+  *start.mutable_workflow_run_timeout() = request.workflow_run_timeout();
+  *start.mutable_workflow_task_timeout() = request.workflow_task_timeout();
+  start.set_identity(request.identity());
+  start.set_request_id(request.request_id());
+  start.set_workflow_id_reuse_policy(request.workflow_id_reuse_policy());
+  start.set_workflow_id_conflict_policy(request.workflow_id_conflict_policy());
+  if (request.has_retry_policy()) *start.mutable_retry_policy() = request.retry_policy();
+  start.set_cron_schedule(request.cron_schedule());
+  if (request.has_memo()) *start.mutable_memo() = request.memo();
+  if (request.has_search_attributes()) *start.mutable_search_attributes() = request.search_attributes();
+  if (request.has_header()) *start.mutable_header() = request.header();
+  *start.mutable_workflow_start_delay() = request.workflow_start_delay();
+  if (request.has_user_metadata()) *start.mutable_user_metadata() = request.user_metadata();
+  if (request.has_priority()) *start.mutable_priority() = request.priority();
+  return start;
+}
+
+}  // namespace skald::core
