@@ -1,0 +1,12 @@
+#pragma once
+
+#include <absl/status/status.h>
+#include <sqlite3.h>
+
+namespace skald::store {
+
+// Brings the tables to the version that this program speaks: creates them in an empty file, migrates older ones, forward only.
+// FAILED_PRECONDITION if the file is of a newer program.
+absl::Status migrate(sqlite3* db);
+
+}  // namespace skald::store

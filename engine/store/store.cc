@@ -1,0 +1,20 @@
+#include "engine/store/store.h"
+
+namespace skald::store {
+
+bool Batch::empty() const { return rows() == 0; }
+
+size_t Batch::rows() const {
+  return runs.size() + current.size() + history.size() + outbox.size() + outbox_done.size() + visibility.size() + deleted_runs.size();
+}
+
+size_t Batch::bytes() const {
+  size_t bytes = 0;
+  for (const RunRow& row : runs) bytes += row.state.size();
+  for (const HistoryRow& row : history) bytes += row.chunk.bytes.size();
+  for (const OutboxRow& row : outbox) bytes += row.message.size();
+  for (const VisibilityRow& row : visibility) bytes += row.memo.size() + row.search_attributes.size();
+  return bytes;
+}
+
+}  // namespace skald::store
