@@ -1,0 +1,131 @@
+#include <algorithm>
+
+#include "engine/api/dispatch.h"
+#include "temporal/api/enums/v1/namespace.pb.h"
+
+namespace skald::api {
+namespace {
+
+
+// A method that answers from what is in memory.
+template <typename Request, typename F>
+void answer(Methods& methods, const char* name, F make) {
+  methods[workflow_method(name)] = [make](RawCall raw) {
+    auto request = parse<Request>(raw);
+    if (!request.ok()) return raw.reply(request.status());
+    auto response = make(*request);
+    if (!response.ok()) return raw.reply(response.status());
+    raw.reply(response->SerializeAsString());
+  };
+}
+
+wire::GetSystemInfoResponse system_info(const Backend& backend) {
+  wire::GetSystemInfoResponse response;
+  response.set_server_version(backend.version);
+  auto* capabilities = response.mutable_capabilities();
+  capabilities->set_signal_and_query_header(true);
+  capabilities->set_internal_error_differentiation(true);
+  capabilities->set_activity_failure_include_heartbeat(true);
+  capabilities->set_encoded_failure_attributes(true);
+  capabilities->set_upsert_memo(true);
+  capabilities->set_eager_workflow_start(true);
+  capabilities->set_sdk_metadata(true);
+  capabilities->set_count_group_by_execution_status(true);
+  return response;
+}
+
+template <typename Response>
+void describe(const Backend& backend, const namespaces::Record& record, Response* response) {
+  auto* info = response->mutable_namespace_info();
+  info->set_id(record.id());
+  info->set_name(record.name());
+  info->set_description(record.description());
+  info->set_owner_email(record.owner_email());
+  info->set_state(static_cast<temporal::api::enums::v1::NamespaceState>(record.state()));
+  for (const auto& [key, value] : record.data()) (*info->mutable_data())[key] = value;
+  auto* limits = info->mutable_limits();
+  limits->set_blob_size_limit_error(static_cast<int64_t>(backend.limits.blob_error_bytes));
+  limits->set_memo_size_limit_error(static_cast<int64_t>(backend.limits.memo_error_bytes));
+  auto* capabilities = info->mutable_capabilities();
+  capabilities->set_eager_workflow_start(true);
+  capabilities->set_worker_poll_complete_on_shutdown(true);
+  *response->mutable_config()->mutable_workflow_execution_retention_ttl() = record.retention();
+  response->mutable_replication_config()->set_active_cluster_name("active");
+}
+
+void add_namespaces(const Backend& backend, Methods& methods) {
+  answer<wire::DescribeNamespaceRequest>(methods, "DescribeNamespace",
+                                         [&backend](const auto& request) -> absl::StatusOr<wire::DescribeNamespaceResponse> {
+                                           if (request.namespace_().empty() && request.id().empty()) {
+                                             return absl::InvalidArgumentError("Namespace not set on request.");
+                                           }
+                                           auto record = backend.namespaces.describe(request.namespace_(), request.id());
+                                           if (!record.ok()) return record.status();
+                                           wire::DescribeNamespaceResponse response;
+                                           describe(backend, *record, &response);
+                                           return response;
+                                         });
+  answer<wire::ListNamespacesRequest>(methods, "ListNamespaces", [&backend](const auto&) -> absl::StatusOr<wire::ListNamespacesResponse> {
+    wire::ListNamespacesResponse response;
+    for (const auto& record : backend.namespaces.list()) describe(backend, record, response.add_namespaces());
+    return response;
+  });
+  answer<wire::RegisterNamespaceRequest>(methods, "RegisterNamespace",
+                                         [&backend](const auto& request) -> absl::StatusOr<wire::RegisterNamespaceResponse> {
+                                           if (request.is_global_namespace()) {
+                                             return absl::UnimplementedError("global namespaces are not implemented by this server");
+                                           }
+                                           namespaces::Record record;
+                                           record.set_name(request.namespace_());
+                                           record.set_description(request.description());
+                                           record.set_owner_email(request.owner_email());
+                                           *record.mutable_retention() = request.workflow_execution_retention_period();
+                                           for (const auto& [key, value] : request.data()) (*record.mutable_data())[key] = value;
+                                           if (auto status = backend.namespaces.add(std::move(record)); !status.ok()) return status;
+                                           return wire::RegisterNamespaceResponse();
+                                         });
+  answer<wire::UpdateNamespaceRequest>(methods, "UpdateNamespace",
+                                       [&backend](const auto& request) -> absl::StatusOr<wire::UpdateNamespaceResponse> {
+                                         auto record = backend.namespaces.describe(request.namespace_(), "");
+                                         if (!record.ok()) return record.status();
+                                         if (!request.update_info().description().empty()) record->set_description(request.update_info().description());
+                                         if (!request.update_info().owner_email().empty()) record->set_owner_email(request.update_info().owner_email());
+                                         for (const auto& [key, value] : request.update_info().data()) (*record->mutable_data())[key] = value;
+                                         if (request.config().has_workflow_execution_retention_ttl()) {
+                                           *record->mutable_retention() = request.config().workflow_execution_retention_ttl();
+                                         }
+                                         if (auto status = backend.namespaces.update(*record); !status.ok()) return status;
+                                         wire::UpdateNamespaceResponse response;
+                                         describe(backend, *record, &response);
+                                         return response;
+                                       });
+}
+
+}  // namespace
+
+void add_system_methods(const Backend& backend, Methods& methods) {
+  answer<wire::GetSystemInfoRequest>(methods, "GetSystemInfo",
+                                     [&backend](const auto&) { return absl::StatusOr<wire::GetSystemInfoResponse>(system_info(backend)); });
+  answer<wire::GetClusterInfoRequest>(methods, "GetClusterInfo", [&backend](const auto&) -> absl::StatusOr<wire::GetClusterInfoResponse> {
+    wire::GetClusterInfoResponse response;
+    response.set_server_version(backend.version);
+    response.set_cluster_id(backend.cluster_id);
+    response.set_cluster_name("active");
+    response.set_history_shard_count(store::kSlots);
+    response.set_persistence_store("sqlite");
+    response.set_visibility_store("sqlite");
+    return response;
+  });
+  add_namespaces(backend, methods);
+}
+
+Methods all_methods(const Backend& backend) {
+  Methods methods;
+  add_system_methods(backend, methods);
+  add_workflow_methods(backend, methods);
+  add_worker_methods(backend, methods);
+  add_history_methods(backend, methods);
+  return methods;
+}
+
+}  // namespace skald::api

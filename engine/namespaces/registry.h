@@ -1,0 +1,57 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "engine/base/random.h"
+#include "engine/shard/namespace_source.h"
+#include "engine/store/store.h"
+#include "skald/state/v1/state.pb.h"
+
+namespace skald::namespaces {
+
+using Record = skald::state::v1::Namespace;
+
+// The namespaces of this store: all in memory, written through. Thread-safe; writes block on the store.
+class Registry final : public shard::NamespaceSource {
+ public:
+  // Reads all namespaces; makes `default` (kept 24 h) if there is none yet. `store` and `clock` outlive the registry.
+  static absl::StatusOr<std::unique_ptr<Registry>> open(store::Store& store, const base::Clock& clock, base::Random& random);
+
+  std::shared_ptr<const core::NamespaceSettings> by_id(std::string_view id) const override;
+  std::shared_ptr<const core::NamespaceSettings> by_name(std::string_view name) const override;
+
+  // NOT_FOUND `Namespace X is not found.`, with NamespaceNotFoundFailure.
+  absl::StatusOr<Record> describe(std::string_view name, std::string_view id) const;
+  std::vector<Record> list() const;  // by name
+  // ALREADY_EXISTS `Namespace already exists.`, with NamespaceAlreadyExistsFailure. The id and the time are given here.
+  absl::Status add(Record record);
+  absl::Status update(const Record& record);
+
+ private:
+  struct Entry {
+    Record record;
+    std::shared_ptr<const core::NamespaceSettings> settings;
+  };
+
+  Registry(store::Store& store, const base::Clock& clock, base::Random& random) : store_(store), clock_(clock), random_(random) {}
+  absl::Status save(const Record& record);
+  void remember(Record record);
+
+  store::Store& store_;
+  const base::Clock& clock_;
+  base::Random& random_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Entry, std::less<>> by_name_;
+  std::map<std::string, std::string, std::less<>> names_;  // by id
+};
+
+absl::Status namespace_not_found(std::string_view name);
+
+}  // namespace skald::namespaces
