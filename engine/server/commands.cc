@@ -1,0 +1,65 @@
+#include "engine/server/commands.h"
+
+#include <fmt/core.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <memory>
+
+#include "engine/base/text.h"
+#include "engine/server/server.h"
+
+namespace skald::server {
+namespace {
+
+// Blocks the signals that end the server, so that one thread can wait for them. Before any thread is made.
+sigset_t block_ending_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+int run(const ServerOptions& options) {
+  const sigset_t signals = block_ending_signals();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>("skald", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  std::atomic<bool> failed{false};
+  auto server = Server::start(options, [&failed](const absl::Status& status) {
+    spdlog::critical("the server cannot go on: {}", base::text(status));
+    failed = true;
+    kill(getpid(), SIGTERM);
+  });
+  if (!server.ok()) {
+    fmt::print(stderr, "skald: {}\n", base::text(server.status()));
+    return 1;
+  }
+  const size_t colon = options.grpc_address.rfind(':');
+  fmt::print("skald: serving on {}:{} (store {})\n", options.grpc_address.substr(0, colon), (*server)->port(), options.store);
+  fflush(stdout);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  fmt::print("skald: stopping\n");
+  fflush(stdout);
+  server->reset();
+  return failed ? 1 : 0;
+}
+
+}  // namespace
+
+void add_server_command(CLI::App& root, int& exit_code) {
+  auto options = std::make_shared<ServerOptions>();
+  CLI::App* command = root.add_subcommand("server", "Run the engine and its gRPC API");
+  command->add_option("--store", options->store, "Where state is kept: sqlite:FILE (the file's folder is made)")->capture_default_str();
+  command->add_option("--grpc", options->grpc_address, "Where to serve, host:port (port 0 picks a free one)")->capture_default_str();
+  command->add_option("--owners", options->owners, "Owner loops; as many as cores is right")->capture_default_str()->check(CLI::Range(1, 64));
+  command->footer("Examples:\n  skald server\n  skald server --store sqlite:/var/lib/skald/skald.sqlite --grpc 127.0.0.1:0");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace skald::server

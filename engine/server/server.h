@@ -1,0 +1,34 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace skald::server {
+
+struct ServerOptions {
+  std::string store = "sqlite:data/skald.sqlite";
+  std::string grpc_address = "127.0.0.1:7233";
+  int owners = 2;  // owner loops
+};
+
+// A whole server in this process: store, engine, API. Built and torn down in order; the only place that names concrete classes.
+class Server {
+ public:
+  // Opens the store, brings back what was under way and serves. Errors are sentences for the person who started it. `on_fatal` is called,
+  // from any thread, when the server cannot go on.
+  static absl::StatusOr<std::unique_ptr<Server>> start(const ServerOptions& options, std::function<void(const absl::Status&)> on_fatal);
+  // Ends polls, lets commits finish, closes the store.
+  ~Server();
+
+  int port() const;
+
+ private:
+  struct Parts;
+  explicit Server(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace skald::server
