@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Brings a bare Debian 12 to where Skald builds: packages, the pinned API definitions in .deps/venv, the release build in build/.
+# Idempotent, and quick when there is nothing to do. Sourced by demo.sh and test.sh; needs root or sudo for missing packages only.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+packages=(ca-certificates ccache cmake g++ git libabsl-dev libbenchmark-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgrpc++-dev
+  libgtest-dev liblua5.4-dev libprotobuf-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev mold ninja-build nlohmann-json3-dev pkg-config
+  protobuf-compiler protobuf-compiler-grpc python3 python3-venv)
+
+install_packages() {
+  local missing=() package
+  for package in "${packages[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ "${#missing[@]}" -eq 0 ] && return
+  local sudo=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "skald: these packages are missing, and there is neither root nor sudo to install them: ${missing[*]}" >&2; exit 1; }
+    sudo=(sudo)
+  fi
+  echo "skald: installing ${missing[*]}"
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# One venv with the API's definitions and, for the tests, their runner. Made anew when the pins change.
+install_python() {
+  local stamp
+  stamp=$(cat "$root/proto/requirements.txt" "$root/tests/interop/requirements.txt" | sha256sum | cut -d' ' -f1)
+  [ "$(cat "$root/.deps/venv/stamp" 2>/dev/null)" = "$stamp" ] && return
+  echo "skald: fetching the API definitions (pinned, hash-checked)"
+  rm -rf "$root/.deps/venv"
+  /usr/bin/python3 -m venv "$root/.deps/venv"
+  "$root/.deps/venv/bin/pip" install -q --disable-pip-version-check --no-deps --require-hashes -r "$root/proto/requirements.txt" \
+    -r "$root/tests/interop/requirements.txt"
+  echo "$stamp" >"$root/.deps/venv/stamp"
+}
+
+build() {
+  local log=$root/build/build.log
+  mkdir -p "$root/build"
+  (cd "$root" && cmake --preset release) >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  ninja -C "$root/build" "$@" || exit 1
+}
+
+install_packages
+install_python

@@ -1,0 +1,331 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "engine/core/core.h"
+#include "engine/core/times.h"
+#include "temporal/api/enums/v1/event_type.pb.h"
+#include "temporal/api/enums/v1/failed_cause.pb.h"
+
+namespace skald::core {
+namespace {
+
+namespace enums = temporal::api::enums::v1;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// A run under test: time, randomness and all events it has written.
+class RunTest : public ::testing::Test {
+ protected:
+  RunTest() { ns_.id = "ns-id", ns_.name = "default"; }
+
+  Context context() {
+    static const auto no_namespace = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
+    return {now_, *random_, limits_, ns_, no_namespace};
+  }
+
+  api::StartWorkflowExecutionRequest request() {
+    api::StartWorkflowExecutionRequest request;
+    request.set_namespace_("default");
+    request.set_workflow_id("order-1");
+    request.mutable_workflow_type()->set_name("order");
+    request.mutable_task_queue()->set_name("orders");
+    request.set_request_id("start-1");
+    return request;
+  }
+
+  void begin(const api::StartWorkflowExecutionRequest& request) {
+    StartResult result = start({request, std::nullopt, std::nullopt, std::nullopt}, nullptr, context());
+    ASSERT_TRUE(result.status.ok()) << result.status;
+    ASSERT_TRUE(result.created_run.has_value());
+    run_ = std::move(result.created_run->state);
+    record(result.created_run->effects);
+  }
+
+  Transition apply_input(const Input& input) {
+    Transition transition = apply(run_, input, context());
+    record(transition.effects);
+    return transition;
+  }
+
+  // A worker takes the scheduled task.
+  state::TaskToken take_task() {
+    StartWorkflowTask start{run_.workflow_task().scheduled_event_id(), run_.workflow_task().attempt(), run_.workflow_task().task_queue().name(), "worker", "poll"};
+    Transition transition = apply_input(start);
+    EXPECT_TRUE(transition.status.ok()) << transition.status;
+    state::TaskToken token;
+    token.ParseFromString(std::get<WorkflowTaskStarted>(transition.output).response.task_token());
+    return token;
+  }
+
+  Transition complete(const state::TaskToken& token, std::vector<temporal::api::command::v1::Command> commands) {
+    CompleteWorkflowTask input{token, {}};
+    for (auto& command : commands) *input.request.add_commands() = std::move(command);
+    return apply_input(input);
+  }
+
+  static temporal::api::command::v1::Command schedule_activity(const std::string& id) {
+    temporal::api::command::v1::Command command;
+    command.set_command_type(enums::COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK);
+    auto* attributes = command.mutable_schedule_activity_task_command_attributes();
+    attributes->set_activity_id(id);
+    attributes->mutable_activity_type()->set_name("pay");
+    set(attributes->mutable_start_to_close_timeout(), absl::Seconds(10));
+    return command;
+  }
+
+  static temporal::api::command::v1::Command start_timer(const std::string& id, absl::Duration after) {
+    temporal::api::command::v1::Command command;
+    command.set_command_type(enums::COMMAND_TYPE_START_TIMER);
+    command.mutable_start_timer_command_attributes()->set_timer_id(id);
+    set(command.mutable_start_timer_command_attributes()->mutable_start_to_fire_timeout(), after);
+    return command;
+  }
+
+  static temporal::api::command::v1::Command complete_workflow() {
+    temporal::api::command::v1::Command command;
+    command.set_command_type(enums::COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION);
+    command.mutable_complete_workflow_execution_command_attributes();
+    return command;
+  }
+
+  state::TaskToken take_activity(int64_t scheduled) {
+    Transition transition = apply_input(StartActivity{scheduled, run_.activities().at(scheduled).attempt(), "worker", "poll"});
+    EXPECT_TRUE(transition.status.ok()) << transition.status;
+    state::TaskToken token;
+    token.ParseFromString(std::get<ActivityStarted>(transition.output).response.task_token());
+    return token;
+  }
+
+  SignalWorkflow signal(const std::string& request_id) {
+    SignalWorkflow input;
+    input.request.set_signal_name("go");
+    input.request.set_request_id(request_id);
+    return input;
+  }
+
+  std::vector<std::string> event_names() const {
+    std::vector<std::string> names;
+    for (const auto& event : events_) names.push_back(enums::EventType_Name(event.event_type()).substr(sizeof("EVENT_TYPE_") - 1));
+    return names;
+  }
+
+  // Events are numbered without a gap, their times never run backwards, and the state survives being stored.
+  void record(const Effects& effects) {
+    for (const auto& event : effects.events) {
+      EXPECT_EQ(event.event_id(), static_cast<int64_t>(events_.size()) + 1);
+      if (!events_.empty()) {
+        EXPECT_GE(to_time(event.event_time()), to_time(events_.back().event_time()));
+      }
+      events_.push_back(event);
+    }
+    EXPECT_EQ(run_.next_event_id(), static_cast<int64_t>(events_.size()) + 1);
+    state::RunState again;
+    ASSERT_TRUE(again.ParseFromString(encode(run_)));
+    EXPECT_EQ(encode(again), encode(run_));
+  }
+
+  absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
+  std::unique_ptr<base::Random> random_ = base::make_seeded_random(7);
+  Limits limits_;
+  NamespaceSettings ns_;
+  state::RunState run_;
+  std::vector<temporal::api::history::v1::HistoryEvent> events_;
+};
+
+TEST_F(RunTest, OneActivityWorkflowWritesTheEventsThatEverySdkExpects) {
+  begin(request());
+  complete(take_task(), {schedule_activity("1")});
+  CompleteActivity done{take_activity(5), std::nullopt, "worker"};
+  EXPECT_TRUE(apply_input(done).status.ok());
+  EXPECT_TRUE(complete(take_task(), {complete_workflow()}).effects.closed);
+  EXPECT_THAT(event_names(), ElementsAre("WORKFLOW_EXECUTION_STARTED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_COMPLETED",
+                                         "ACTIVITY_TASK_SCHEDULED", "ACTIVITY_TASK_STARTED", "ACTIVITY_TASK_COMPLETED", "WORKFLOW_TASK_SCHEDULED",
+                                         "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_COMPLETED", "WORKFLOW_EXECUTION_COMPLETED"));
+}
+
+TEST_F(RunTest, StartOfATaskNeedNotBeDurableButItsEndMust) {
+  begin(request());
+  StartWorkflowTask start{2, 1, "orders", "worker", "poll"};
+  const Transition taken = apply_input(start);
+  EXPECT_TRUE(taken.changed);
+  EXPECT_FALSE(taken.durable);
+  EXPECT_TRUE(absl::IsNotFound(apply_input(start).status)) << "a task is taken once";
+}
+
+TEST_F(RunTest, SameRequestIdAnswersWithTheSameRun) {
+  begin(request());
+  const CurrentRun current{run_.run_id(), run_.status(), "start-1", &run_};
+  const StartResult again = start({request(), std::nullopt, std::nullopt, std::nullopt}, &current, context());
+  EXPECT_TRUE(again.status.ok());
+  EXPECT_EQ(again.run_id, run_.run_id());
+  EXPECT_FALSE(again.created_run.has_value());
+}
+
+TEST_F(RunTest, AnOpenRunRefusesASecondStartAndSaysWhichRunItIs) {
+  begin(request());
+  auto second = request();
+  second.set_request_id("start-2");
+  const CurrentRun current{run_.run_id(), run_.status(), "start-1", &run_};
+  const StartResult refused = start({second, std::nullopt, std::nullopt, std::nullopt}, &current, context());
+  EXPECT_EQ(refused.status.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(refused.status.GetPayload("type.googleapis.com/temporal.api.errordetails.v1.WorkflowExecutionAlreadyStartedFailure").has_value());
+}
+
+TEST_F(RunTest, SignalsThatArriveDuringATaskAreBufferedAndSeenByTheNext) {
+  begin(request());
+  const auto token = take_task();
+  EXPECT_TRUE(apply_input(signal("s1")).status.ok());
+  EXPECT_EQ(events_.size(), 3u);
+  const Transition refused = complete(token, {complete_workflow()});
+  EXPECT_EQ(refused.status, absl::InvalidArgumentError("UnhandledCommand"));
+  EXPECT_THAT(event_names(), ElementsAre("WORKFLOW_EXECUTION_STARTED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_FAILED",
+                                         "WORKFLOW_EXECUTION_SIGNALED", "WORKFLOW_TASK_SCHEDULED"));
+  EXPECT_TRUE(complete(take_task(), {complete_workflow()}).effects.closed);
+}
+
+TEST_F(RunTest, ARepeatedSignalRequestDoesNothing) {
+  begin(request());
+  apply_input(signal("s1"));
+  const Transition again = apply_input(signal("s1"));
+  EXPECT_TRUE(again.status.ok());
+  EXPECT_FALSE(again.changed);
+}
+
+TEST_F(RunTest, AClosedRunAnswersInTheWordsThatSdksMatchOn) {
+  begin(request());
+  complete(take_task(), {complete_workflow()});
+  EXPECT_EQ(apply_input(signal("s1")).status.message(), "workflow execution already completed");
+}
+
+TEST_F(RunTest, ABadCommandFailsTheTaskOnceAndLeavesTheRestOfTheRunAlone) {
+  begin(request());
+  auto bad = schedule_activity("1");
+  bad.mutable_schedule_activity_task_command_attributes()->clear_start_to_close_timeout();
+  const Transition refused = complete(take_task(), {start_timer("t", absl::Seconds(1)), bad});
+  EXPECT_EQ(refused.status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.status.message()), HasSubstr("BadScheduleActivityAttributes: "));
+  EXPECT_THAT(run_.timers(), IsEmpty());
+  EXPECT_EQ(run_.workflow_task().attempt(), 2);
+  EXPECT_EQ(event_names().back(), "WORKFLOW_TASK_FAILED");
+}
+
+TEST_F(RunTest, LaterAttemptsOfATaskWriteNoEventsUntilOneCompletes) {
+  begin(request());
+  take_task();
+  now_ += absl::Seconds(10);
+  apply_input(Tick{});
+  EXPECT_EQ(event_names().back(), "WORKFLOW_TASK_TIMED_OUT");
+  const size_t written = events_.size();
+  take_task();
+  now_ += absl::Seconds(10);
+  apply_input(Tick{});
+  EXPECT_EQ(events_.size(), written);
+  EXPECT_EQ(run_.workflow_task().attempt(), 3);
+  complete(take_task(), {complete_workflow()});
+  EXPECT_EQ(events_.size(), written + 4) << "scheduled, started, completed, and the close";
+}
+
+TEST_F(RunTest, AFailedActivityIsTriedAgainAfterItsBackoff) {
+  begin(request());
+  complete(take_task(), {schedule_activity("1")});
+  FailActivity failed{take_activity(5), {}, std::nullopt, "worker"};
+  failed.failure.set_message("out of ink");
+  failed.failure.mutable_application_failure_info()->set_type("Printer");
+  EXPECT_TRUE(apply_input(failed).status.ok());
+  EXPECT_EQ(next_wake(run_), now_ + absl::Seconds(1));
+  now_ += absl::Seconds(1);
+  EXPECT_THAT(apply_input(Tick{}).effects.dispatch_activities, ElementsAre(5));
+  EXPECT_THAT(apply_input(Tick{}).effects.dispatch_activities, IsEmpty()) << "a retry is handed out once";
+  CompleteActivity done{take_activity(5), std::nullopt, "worker"};
+  EXPECT_TRUE(apply_input(done).status.ok());
+  const auto started = std::find_if(events_.begin(), events_.end(), [](const auto& event) { return event.has_activity_task_started_event_attributes(); });
+  ASSERT_NE(started, events_.end());
+  EXPECT_EQ(started->activity_task_started_event_attributes().attempt(), 2);
+  EXPECT_EQ(started->activity_task_started_event_attributes().last_failure().message(), "out of ink");
+}
+
+TEST_F(RunTest, ANonRetryableFailureEndsTheActivity) {
+  begin(request());
+  complete(take_task(), {schedule_activity("1")});
+  FailActivity failed{take_activity(5), {}, std::nullopt, "worker"};
+  failed.failure.mutable_application_failure_info()->set_non_retryable(true);
+  apply_input(failed);
+  EXPECT_THAT(run_.activities(), IsEmpty());
+  EXPECT_TRUE(run_.has_workflow_task());
+}
+
+TEST_F(RunTest, CancellingAnActivityThatHasNotStartedCancelsItAtOnce) {
+  begin(request());
+  complete(take_task(), {schedule_activity("1"), start_timer("t", absl::Seconds(1))});
+  now_ += absl::Seconds(1);
+  apply_input(Tick{});
+  temporal::api::command::v1::Command cancel;
+  cancel.set_command_type(enums::COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK);
+  cancel.mutable_request_cancel_activity_task_command_attributes()->set_scheduled_event_id(5);
+  EXPECT_TRUE(complete(take_task(), {cancel}).status.ok());
+  EXPECT_THAT(run_.activities(), IsEmpty());
+  EXPECT_EQ(event_names().back(), "WORKFLOW_TASK_SCHEDULED") << "the workflow hears of the cancellation";
+}
+
+TEST_F(RunTest, TimersFireOnceAndInTheOrderOfTheirTimes) {
+  begin(request());
+  complete(take_task(), {start_timer("late", absl::Seconds(5)), start_timer("early", absl::Seconds(2))});
+  now_ += absl::Minutes(1);
+  apply_input(Tick{});
+  std::vector<std::string> fired;
+  for (const auto& event : events_) {
+    if (event.has_timer_fired_event_attributes()) fired.push_back(event.timer_fired_event_attributes().timer_id());
+  }
+  EXPECT_THAT(fired, ElementsAre("early", "late"));
+  EXPECT_FALSE(apply_input(Tick{}).changed);
+}
+
+TEST_F(RunTest, ARunTimeoutClosesTheRunWithNoWorkerPresent) {
+  auto timed = request();
+  timed.mutable_workflow_run_timeout()->set_seconds(60);
+  begin(timed);
+  EXPECT_EQ(next_wake(run_), now_ + absl::Seconds(60));
+  now_ += absl::Seconds(60);
+  EXPECT_TRUE(apply_input(Tick{}).effects.closed);
+  EXPECT_EQ(run_.status(), enums::WORKFLOW_EXECUTION_STATUS_TIMED_OUT);
+}
+
+TEST_F(RunTest, AFailedWorkflowWithARetryPolicyGoesOnInANewRun) {
+  auto retried = request();
+  retried.mutable_retry_policy()->set_maximum_attempts(2);
+  begin(retried);
+  temporal::api::command::v1::Command fail;
+  fail.set_command_type(enums::COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION);
+  fail.mutable_fail_workflow_execution_command_attributes()->mutable_failure()->mutable_application_failure_info()->set_type("Oops");
+  const Transition failed = complete(take_task(), {fail});
+  ASSERT_TRUE(failed.successor.has_value());
+  EXPECT_EQ(failed.successor->state.attempt(), 2);
+  EXPECT_EQ(events_.back().workflow_execution_failed_event_attributes().new_execution_run_id(), failed.successor->state.run_id());
+  EXPECT_FALSE(failed.successor->state.has_workflow_task()) << "its first task waits for the backoff";
+}
+
+TEST_F(RunTest, TimeInHistoryNeverRunsBackwards) {
+  begin(request());
+  now_ -= absl::Hours(1);
+  apply_input(signal("s1"));
+  EXPECT_EQ(to_time(events_.back().event_time()), to_time(events_.front().event_time()));
+}
+
+TEST_F(RunTest, AStickyTaskThatNobodyTakesGoesToTheNormalQueueWithoutCountingAsAFailure) {
+  begin(request());
+  CompleteWorkflowTask sticky{take_task(), {}};
+  sticky.request.mutable_sticky_attributes()->mutable_worker_task_queue()->set_name("worker-1");
+  apply_input(sticky);
+  apply_input(signal("s1"));
+  EXPECT_EQ(run_.workflow_task().task_queue().name(), "worker-1");
+  now_ += absl::Seconds(10);
+  apply_input(Tick{});
+  EXPECT_EQ(run_.workflow_task().task_queue().name(), "orders");
+  EXPECT_EQ(run_.workflow_task().attempt(), 1);
+}
+
+}  // namespace
+}  // namespace skald::core
