@@ -19,16 +19,24 @@ absl::Status BatchWriter::prepare(sqlite3* db) {
   const std::pair<Statement*, std::string_view> statements[] = {
       {&lease_, "SELECT epoch, holder FROM ownership WHERE first_slot = ?"},
       {&last_batch_, "UPDATE ownership SET last_batch = ? WHERE first_slot = ?"},
-      {&run_, "REPLACE INTO runs (namespace_id, workflow_id, run_id, slot, status, wake_time, has_work, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
-      {&current_, "REPLACE INTO current_runs (namespace_id, workflow_id, run_id, status, start_request_id) VALUES (?, ?, ?, ?, ?)"},
+      {&run_,
+       "REPLACE INTO runs (namespace_id, workflow_id, run_id, slot, status, wake_time, has_work, state) VALUES (?, ?, "
+       "?, ?, ?, ?, ?, ?)"},
+      {&current_,
+       "REPLACE INTO current_runs (namespace_id, workflow_id, run_id, status, start_request_id) VALUES (?, ?, ?, ?, "
+       "?)"},
       {&history_, "INSERT INTO history (run_id, first_event_id, last_event_id, events) VALUES (?, ?, ?, ?)"},
-      {&outbox_, "INSERT OR IGNORE INTO outbox (id, slot, namespace_id, workflow_id, run_id, message) VALUES (?, ?, ?, ?, ?, ?)"},
+      {&outbox_,
+       "INSERT OR IGNORE INTO outbox (id, slot, namespace_id, workflow_id, run_id, message) VALUES (?, ?, ?, ?, ?, ?)"},
       {&outbox_done_, "DELETE FROM outbox WHERE id = ?"},
       {&visibility_,
-       "REPLACE INTO visibility (namespace_id, run_id, workflow_id, workflow_type, task_queue, status, start_time, execution_time, close_time, "
-       "history_length, history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id, memo, "
+       "REPLACE INTO visibility (namespace_id, run_id, workflow_id, workflow_type, task_queue, status, start_time, "
+       "execution_time, close_time, "
+       "history_length, history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, "
+       "root_workflow_id, root_run_id, memo, "
        "search_attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
-      {&attribute_, "INSERT INTO search_attributes (namespace_id, run_id, name, text, number, real) VALUES (?, ?, ?, ?, ?, ?)"},
+      {&attribute_,
+       "INSERT INTO search_attributes (namespace_id, run_id, name, text, number, real) VALUES (?, ?, ?, ?, ?, ?)"},
       {&attributes_gone_, "DELETE FROM search_attributes WHERE namespace_id = ? AND run_id = ?"},
       {&run_gone_, "DELETE FROM runs WHERE namespace_id = ? AND workflow_id = ? AND run_id = ?"},
       {&history_gone_, "DELETE FROM history WHERE run_id = ?"},
@@ -44,11 +52,11 @@ absl::Status BatchWriter::prepare(sqlite3* db) {
 absl::Status BatchWriter::write(const Batch& batch) {
   if (auto status = check_lease(batch); !status.ok()) return status;
   if (auto status = delete_runs(batch); !status.ok()) return status;
-  if (auto status = write_runs(batch); !status.ok()) return status;
-  if (auto status = write_visibility(batch); !status.ok()) return status;
   for (const std::string& id : batch.outbox_done) {
     if (auto status = outbox_done_.bind(1, id).run("deleting a message"); !status.ok()) return status;
   }
+  if (auto status = write_runs(batch); !status.ok()) return status;
+  if (auto status = write_visibility(batch); !status.ok()) return status;
   return last_batch_.bind(1, batch.id).bind(2, int64_t{batch.lease.first_slot}).run("noting the batch");
 }
 
@@ -58,16 +66,20 @@ absl::Status BatchWriter::check_lease(const Batch& batch) {
   const std::string holder = held ? "" : lease_.text(1);
   lease_.reset();
   if (held) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat("the lease on the data was taken over by ", holder.empty() ? "another process" : holder));
+  return absl::AbortedError(
+      absl::StrCat("the lease on the data was taken over by ", holder.empty() ? "another process" : holder));
 }
 
 absl::Status BatchWriter::delete_runs(const Batch& batch) {
   for (const RunKey& key : batch.deleted_runs) {
-    absl::Status status = run_gone_.bind(1, key.namespace_id).bind(2, key.workflow_id).bind(3, key.run_id).run("deleting a run");
+    absl::Status status =
+        run_gone_.bind(1, key.namespace_id).bind(2, key.workflow_id).bind(3, key.run_id).run("deleting a run");
     if (status.ok()) status = history_gone_.bind(1, key.run_id).run("deleting a history");
     if (status.ok()) status = visibility_gone_.bind(1, key.namespace_id).bind(2, key.run_id).run("deleting a run");
     if (status.ok()) status = attributes_gone_.bind(1, key.namespace_id).bind(2, key.run_id).run("deleting a run");
-    if (status.ok()) status = current_gone_.bind(1, key.namespace_id).bind(2, key.workflow_id).bind(3, key.run_id).run("deleting a run");
+    if (status.ok())
+      status =
+          current_gone_.bind(1, key.namespace_id).bind(2, key.workflow_id).bind(3, key.run_id).run("deleting a run");
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -82,16 +94,26 @@ absl::Status BatchWriter::write_runs(const Batch& batch) {
     if (auto status = run_.run("writing a run"); !status.ok()) return status;
   }
   for (const CurrentRow& row : batch.current) {
-    current_.bind(1, row.key.namespace_id).bind(2, row.key.workflow_id).bind(3, row.run_id).bind(4, int64_t{row.status}).bind(5, row.start_request_id);
+    current_.bind(1, row.key.namespace_id)
+        .bind(2, row.key.workflow_id)
+        .bind(3, row.run_id)
+        .bind(4, int64_t{row.status})
+        .bind(5, row.start_request_id);
     if (auto status = current_.run("writing a current run"); !status.ok()) return status;
   }
   for (const HistoryRow& row : batch.history) {
-    history_.bind(1, row.key.run_id).bind(2, row.chunk.first_event_id).bind(3, row.chunk.last_event_id).bind_blob(4, row.chunk.bytes);
+    history_.bind(1, row.key.run_id)
+        .bind(2, row.chunk.first_event_id)
+        .bind(3, row.chunk.last_event_id)
+        .bind_blob(4, row.chunk.bytes);
     if (auto status = history_.run("writing history"); !status.ok()) return status;
   }
   for (const OutboxRow& row : batch.outbox) {
     outbox_.bind(1, row.id).bind(2, int64_t{slot_of(row.source.namespace_id, row.source.workflow_id)});
-    outbox_.bind(3, row.source.namespace_id).bind(4, row.source.workflow_id).bind(5, row.source.run_id).bind_blob(6, row.message);
+    outbox_.bind(3, row.source.namespace_id)
+        .bind(4, row.source.workflow_id)
+        .bind(5, row.source.run_id)
+        .bind_blob(6, row.message);
     if (auto status = outbox_.run("writing a message"); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -99,18 +121,26 @@ absl::Status BatchWriter::write_runs(const Batch& batch) {
 
 absl::Status BatchWriter::write_visibility(const Batch& batch) {
   for (const VisibilityRow& row : batch.visibility) {
-    visibility_.bind(1, row.key.namespace_id).bind(2, row.key.run_id).bind(3, row.key.workflow_id).bind(4, row.workflow_type);
+    visibility_.bind(1, row.key.namespace_id)
+        .bind(2, row.key.run_id)
+        .bind(3, row.key.workflow_id)
+        .bind(4, row.workflow_type);
     visibility_.bind(5, row.task_queue).bind(6, int64_t{row.status});
     bind_time(visibility_, 7, row.start_time);
     bind_time(visibility_, 8, row.execution_time);
     bind_time(visibility_, 9, row.close_time);
     visibility_.bind(10, row.history_length).bind(11, row.history_size_bytes).bind(12, row.state_transition_count);
-    visibility_.bind(13, row.parent_workflow_id).bind(14, row.parent_run_id).bind(15, row.root_workflow_id).bind(16, row.root_run_id);
+    visibility_.bind(13, row.parent_workflow_id)
+        .bind(14, row.parent_run_id)
+        .bind(15, row.root_workflow_id)
+        .bind(16, row.root_run_id);
     visibility_.bind_blob(17, row.memo).bind_blob(18, row.search_attributes);
     if (auto status = visibility_.run("writing visibility"); !status.ok()) return status;
     // A run without custom attributes never had any, or has taken them away.
     if (row.attributes.empty() && row.search_attributes.empty() && row.state_transition_count <= 1) continue;
-    if (auto status = attributes_gone_.bind(1, row.key.namespace_id).bind(2, row.key.run_id).run("writing visibility"); !status.ok()) return status;
+    if (auto status = attributes_gone_.bind(1, row.key.namespace_id).bind(2, row.key.run_id).run("writing visibility");
+        !status.ok())
+      return status;
     for (const auto& [name, value] : row.attributes) {
       const auto bind_key = [&]() { attribute_.bind(1, row.key.namespace_id).bind(2, row.key.run_id).bind(3, name); };
       for (const std::string& text : value.texts) {

@@ -1,10 +1,5 @@
 #include "engine/store/sqlite/sqlite_store.h"
 
-#include <absl/strings/str_cat.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -13,6 +8,11 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+
+#include <absl/strings/str_cat.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "engine/store/sqlite/batch_writer.h"
 #include "engine/store/sqlite/reader.h"
@@ -49,13 +49,15 @@ class FileLock {
   absl::Status take(const std::string& path, const std::string& data_path) {
     descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (descriptor_ < 0) {
-      return absl::PermissionDeniedError(absl::StrCat("cannot write to ", path, ": ", std::strerror(errno), "; see to the rights of the folder"));
+      return absl::PermissionDeniedError(
+          absl::StrCat("cannot write to ", path, ": ", std::strerror(errno), "; see to the rights of the folder"));
     }
     if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       char holder[256] = {};
       const ssize_t size = pread(descriptor_, holder, sizeof(holder) - 1, 0);
-      return absl::FailedPreconditionError(absl::StrCat("another process", size > 0 ? absl::StrCat(" (", holder, ")") : std::string(),
-                                                        " is using ", data_path, "; stop it first, or name another file"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("another process", size > 0 ? absl::StrCat(" (", holder, ")") : std::string(), " is using ",
+                       data_path, "; stop it first, or name another file"));
     }
     const std::string self = absl::StrCat("pid ", getpid());
     if (ftruncate(descriptor_, 0) != 0 || pwrite(descriptor_, self.data(), self.size(), 0) < 0) {
@@ -85,15 +87,20 @@ class SqliteStore final : public Store {
   void read_current(const WorkflowKey& key, Done<std::optional<CurrentRow>> done) override {
     read<std::optional<CurrentRow>>(std::move(done), [key](Reader& reader) { return reader.current(key); });
   }
-  void read_history(const RunKey& key, int64_t first, int64_t last, size_t max_bytes, Done<std::vector<HistoryChunk>> done) override {
-    read<std::vector<HistoryChunk>>(std::move(done), [=](Reader& reader) { return reader.history(key, first, last, max_bytes); });
+  void read_history(const RunKey& key, int64_t first, int64_t last, size_t max_bytes,
+                    Done<std::vector<HistoryChunk>> done) override {
+    read<std::vector<HistoryChunk>>(std::move(done),
+                                    [=](Reader& reader) { return reader.history(key, first, last, max_bytes); });
   }
-  void read_history_reverse(const RunKey& key, int64_t last, size_t max_bytes, Done<std::vector<HistoryChunk>> done) override {
-    read<std::vector<HistoryChunk>>(std::move(done), [=](Reader& reader) { return reader.history_reverse(key, last, max_bytes); });
+  void read_history_reverse(const RunKey& key, int64_t last, size_t max_bytes,
+                            Done<std::vector<HistoryChunk>> done) override {
+    read<std::vector<HistoryChunk>>(std::move(done),
+                                    [=](Reader& reader) { return reader.history_reverse(key, last, max_bytes); });
   }
   void scan_wake(const Lease& lease, absl::Time until, const std::string& after, size_t limit,
                  Done<Page<std::pair<RunKey, absl::Time>>> done) override {
-    read<Page<std::pair<RunKey, absl::Time>>>(std::move(done), [=](Reader& reader) { return reader.wake(lease, until, after, limit); });
+    read<Page<std::pair<RunKey, absl::Time>>>(std::move(done),
+                                              [=](Reader& reader) { return reader.wake(lease, until, after, limit); });
   }
   void scan_work(const Lease& lease, const std::string& after, size_t limit, Done<Page<RunKey>> done) override {
     read<Page<RunKey>>(std::move(done), [=](Reader& reader) { return reader.work(lease, after, limit); });
@@ -101,7 +108,8 @@ class SqliteStore final : public Store {
   void scan_outbox(const Lease& lease, const std::string& after, size_t limit, Done<Page<OutboxRow>> done) override {
     read<Page<OutboxRow>>(std::move(done), [=](Reader& reader) { return reader.outbox(lease, after, limit); });
   }
-  void list(const VisibilityQuery& query, size_t page_size, const std::string& token, Done<Page<VisibilityRow>> done) override {
+  void list(const VisibilityQuery& query, size_t page_size, const std::string& token,
+            Done<Page<VisibilityRow>> done) override {
     read<Page<VisibilityRow>>(std::move(done), [=](Reader& reader) { return reader.list(query, page_size, token); });
   }
   void count(const VisibilityQuery& query, Done<std::vector<CountGroup>> done) override {
@@ -124,7 +132,8 @@ class SqliteStore final : public Store {
   void read(Done<T> done, F call) {
     {
       const std::lock_guard lock(read_mutex_);
-      reads_.push_back([done = std::move(done), call = std::move(call)](Reader& reader) mutable { done(call(reader)); });
+      reads_.push_back(
+          [done = std::move(done), call = std::move(call)](Reader& reader) mutable { done(call(reader)); });
     }
     read_wake_.notify_one();
   }
@@ -160,15 +169,18 @@ absl::Status SqliteStore::open() {
   }
   if (path.has_parent_path()) {
     std::filesystem::create_directories(path.parent_path(), error);
-    if (error) return absl::PermissionDeniedError(absl::StrCat("cannot make the folder ", path.parent_path().string(), ": ", error.message()));
+    if (error)
+      return absl::PermissionDeniedError(
+          absl::StrCat("cannot make the folder ", path.parent_path().string(), ": ", error.message()));
   }
   if (auto status = lock_.take(options_.path + ".lock", options_.path); !status.ok()) return status;
   auto db = connect(options_.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   if (!db.ok()) return db.status();
   writer_db_ = *std::move(db);
   // Checkpoints are few and large: a commit that has to move pages takes long.
-  const char* setup = "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
-                      "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;";
+  const char* setup =
+      "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
+      "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;";
   if (auto status = migrate(writer_db_.get()); !status.ok()) return status;
   if (auto status = execute(writer_db_.get(), setup, "opening " + options_.path); !status.ok()) return status;
   if (options_.max_pages > 0) {
@@ -179,7 +191,10 @@ absl::Status SqliteStore::open() {
   for (int i = 0; i < options_.readers; ++i) {
     auto reader_db = connect(options_.path, SQLITE_OPEN_READWRITE);
     if (!reader_db.ok()) return reader_db.status();
-    if (auto status = execute(reader_db->get(), "PRAGMA query_only = 1; PRAGMA cache_size = -4096;", "opening a reader"); !status.ok()) return status;
+    if (auto status =
+            execute(reader_db->get(), "PRAGMA query_only = 1; PRAGMA cache_size = -4096;", "opening a reader");
+        !status.ok())
+      return status;
     readers_.push_back(std::make_unique<Reader>());
     if (auto status = readers_.back()->prepare(reader_db->get()); !status.ok()) return status;
     reader_dbs_.push_back(*std::move(reader_db));
@@ -237,7 +252,10 @@ void SqliteStore::write_group(std::vector<Queued>& group) {
   absl::Status outcome = execute(db, "BEGIN IMMEDIATE", "beginning a commit");
   if (outcome.ok()) {
     for (Queued& queued : group) queued.status = write_one(queued.batch);
-    outcome = execute(db, "COMMIT", "committing");
+    // A full or failing disk may end the transaction under way: then nothing of the group was written.
+    outcome = sqlite3_get_autocommit(db) == 0
+                  ? execute(db, "COMMIT", "committing")
+                  : absl::UnavailableError("a neighbour's failure ended the transaction; try again");
   }
   if (outcome.ok()) return;
   if (sqlite3_get_autocommit(db) == 0) execute(db, "ROLLBACK", "undoing a commit").IgnoreError();
@@ -248,7 +266,8 @@ void SqliteStore::write_group(std::vector<Queued>& group) {
 
 absl::Status SqliteStore::write_one(const Batch& batch) {
   sqlite3* db = writer_db_.get();
-  if (sqlite3_get_autocommit(db) != 0) return absl::UnavailableError("a neighbour's failure ended the transaction; try again");
+  if (sqlite3_get_autocommit(db) != 0)
+    return absl::UnavailableError("a neighbour's failure ended the transaction; try again");
   if (auto status = execute(db, "SAVEPOINT batch", "beginning a batch"); !status.ok()) return status;
   absl::Status status = writer_.write(batch);
   if (sqlite3_get_autocommit(db) != 0) return status;
@@ -275,14 +294,17 @@ void SqliteStore::read_loop(Reader& reader) {
 absl::StatusOr<Lease> SqliteStore::acquire(int first_slot, int last_slot, const std::string& holder) {
   const std::lock_guard lock(writer_db_mutex_);
   sqlite3* db = writer_db_.get();
-  // The file's lock keeps other processes away: whoever held the slots is gone, and an epoch of its own fences what it left behind.
+  // The file's lock keeps other processes away: whoever held the slots is gone, and an epoch of its own fences what it
+  // left behind.
   Statement highest;
   if (auto status = highest.prepare(db, "SELECT coalesce(max(epoch), 0) FROM ownership"); !status.ok()) return status;
   if (highest.step() != SQLITE_ROW) return sqlite_error(db, "taking the lease");
   const Lease lease{first_slot, last_slot, highest.number(0) + 1};
   highest.reset();
   Statement take;
-  if (auto status = take.prepare(db, "REPLACE INTO ownership (first_slot, last_slot, epoch, holder, last_batch) VALUES (?, ?, ?, ?, '')"); !status.ok()) {
+  if (auto status = take.prepare(
+          db, "REPLACE INTO ownership (first_slot, last_slot, epoch, holder, last_batch) VALUES (?, ?, ?, ?, '')");
+      !status.ok()) {
     return status;
   }
   take.bind(1, int64_t{first_slot}).bind(2, int64_t{last_slot}).bind(3, lease.epoch).bind(4, holder);
@@ -293,18 +315,24 @@ absl::StatusOr<Lease> SqliteStore::acquire(int first_slot, int last_slot, const 
 absl::Status SqliteStore::put_namespace(const NamespaceRow& row) {
   const std::lock_guard lock(writer_db_mutex_);
   Statement other;
-  if (auto status = other.prepare(writer_db_.get(), "SELECT 1 FROM namespaces WHERE name = ? AND id <> ?"); !status.ok()) return status;
+  if (auto status = other.prepare(writer_db_.get(), "SELECT 1 FROM namespaces WHERE name = ? AND id <> ?");
+      !status.ok())
+    return status;
   other.bind(1, row.name).bind(2, row.id);
   if (other.step() == SQLITE_ROW) return absl::AlreadyExistsError("Namespace already exists.");
   Statement put;
-  if (auto status = put.prepare(writer_db_.get(), "REPLACE INTO namespaces (id, name, record) VALUES (?, ?, ?)"); !status.ok()) return status;
+  if (auto status = put.prepare(writer_db_.get(), "REPLACE INTO namespaces (id, name, record) VALUES (?, ?, ?)");
+      !status.ok())
+    return status;
   return put.bind(1, row.id).bind(2, row.name).bind_blob(3, row.record).run("writing a namespace");
 }
 
 absl::StatusOr<std::vector<NamespaceRow>> SqliteStore::namespaces() {
   const std::lock_guard lock(writer_db_mutex_);
   Statement all;
-  if (auto status = all.prepare(writer_db_.get(), "SELECT id, name, record FROM namespaces ORDER BY name"); !status.ok()) return status;
+  if (auto status = all.prepare(writer_db_.get(), "SELECT id, name, record FROM namespaces ORDER BY name");
+      !status.ok())
+    return status;
   std::vector<NamespaceRow> rows;
   while (all.step() == SQLITE_ROW) rows.push_back({all.text(0), all.text(1), all.text(2)});
   return rows;
@@ -313,7 +341,8 @@ absl::StatusOr<std::vector<NamespaceRow>> SqliteStore::namespaces() {
 absl::StatusOr<std::optional<std::string>> SqliteStore::get_setting(const std::string& name) {
   const std::lock_guard lock(writer_db_mutex_);
   Statement get;
-  if (auto status = get.prepare(writer_db_.get(), "SELECT value FROM settings WHERE name = ?"); !status.ok()) return status;
+  if (auto status = get.prepare(writer_db_.get(), "SELECT value FROM settings WHERE name = ?"); !status.ok())
+    return status;
   get.bind(1, name);
   if (get.step() != SQLITE_ROW) return std::nullopt;
   return get.text(0);
@@ -322,7 +351,8 @@ absl::StatusOr<std::optional<std::string>> SqliteStore::get_setting(const std::s
 absl::Status SqliteStore::put_setting(const std::string& name, const std::string& value) {
   const std::lock_guard lock(writer_db_mutex_);
   Statement put;
-  if (auto status = put.prepare(writer_db_.get(), "REPLACE INTO settings (name, value) VALUES (?, ?)"); !status.ok()) return status;
+  if (auto status = put.prepare(writer_db_.get(), "REPLACE INTO settings (name, value) VALUES (?, ?)"); !status.ok())
+    return status;
   return put.bind(1, name).bind(2, value).run("writing a setting");
 }
 

@@ -1,10 +1,10 @@
-#include <sqlite3.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <deque>
 #include <filesystem>
 #include <fstream>
+
+#include <sqlite3.h>
+#include <unistd.h>
 
 #include "engine/store/sqlite/sqlite_store.h"
 #include "tests/unit/store/store_contract.h"
@@ -14,7 +14,8 @@ namespace {
 
 std::filesystem::path fresh_folder() {
   static std::atomic<int> number = 0;
-  const auto folder = std::filesystem::path(testing::TempDir()) / ("skald-store-" + std::to_string(getpid()) + "-" + std::to_string(++number));
+  const auto folder = std::filesystem::path(testing::TempDir()) /
+                      ("skald-store-" + std::to_string(getpid()) + "-" + std::to_string(++number));
   std::filesystem::remove_all(folder);
   return folder;
 }
@@ -68,7 +69,8 @@ TEST(SqliteStore, DataAndEpochsOutliveTheProcess) {
   }
   auto store = open_sqlite(options_for(file));
   ASSERT_TRUE(store.ok()) << store.status();
-  const auto row = wait_for<std::optional<RunRow>>([&](auto done) { (*store)->read_run(run_key("a"), std::move(done)); });
+  const auto row =
+      wait_for<std::optional<RunRow>>([&](auto done) { (*store)->read_run(run_key("a"), std::move(done)); });
   ASSERT_TRUE(row.ok() && row->has_value());
   EXPECT_EQ((*row)->state, "state");
   EXPECT_GT((*store)->acquire(0, kSlots, "second")->epoch, epoch);

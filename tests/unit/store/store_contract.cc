@@ -84,7 +84,8 @@ TEST_P(StoreContract, TheOutcomeOfABatchCanBeAsked) {
 
 TEST_P(StoreContract, HistoryIsReadByRangeAndSize) {
   Batch one = batch();
-  for (int64_t first = 1; first <= 7; first += 2) one.history.push_back({run_key("a"), {first, first + 1, std::string(10, 'x')}});
+  for (int64_t first = 1; first <= 7; first += 2)
+    one.history.push_back({run_key("a"), {first, first + 1, std::string(10, 'x')}});
   one.history.push_back({run_key("b"), {1, 1, "other"}});
   ASSERT_TRUE(commit(*store_, one).ok());
   EXPECT_THAT(history(run_key("a"), 1, 1'000, 1'000), ElementsAre(1, 3, 5, 7));
@@ -97,7 +98,8 @@ TEST_P(StoreContract, HistoryIsReadByRangeAndSize) {
 
 TEST_P(StoreContract, DueRunsComeInOrderPageByPage) {
   Batch one = batch();
-  for (const int64_t second : {3, 1, 2, 9}) one.runs.push_back({run_key("w" + std::to_string(second)), 1, at(second), false, ""});
+  for (const int64_t second : {3, 1, 2, 9})
+    one.runs.push_back({run_key("w" + std::to_string(second)), 1, at(second), false, ""});
   one.runs.push_back({run_key("never"), 1, absl::InfiniteFuture(), false, ""});
   ASSERT_TRUE(commit(*store_, one).ok());
   using Due = Page<std::pair<RunKey, absl::Time>>;
@@ -203,7 +205,8 @@ TEST_P(StoreContract, ListComesNewestFirstPageByPageWhileRunsAreAdded) {
   std::vector<std::string> runs;
   std::string token;
   do {
-    const auto page = *wait_for<Page<VisibilityRow>>([&](auto done) { store_->list(query, 2, token, std::move(done)); });
+    const auto page =
+        *wait_for<Page<VisibilityRow>>([&](auto done) { store_->list(query, 2, token, std::move(done)); });
     for (const VisibilityRow& row : page.rows) runs.push_back(row.key.run_id);
     token = page.next;
     Batch newer = batch();
@@ -211,7 +214,8 @@ TEST_P(StoreContract, ListComesNewestFirstPageByPageWhileRunsAreAdded) {
     ASSERT_TRUE(commit(*store_, newer).ok());
   } while (!token.empty());
   EXPECT_THAT(runs, ElementsAre("4", "2", "3", "0", "1"));
-  const auto wrong = wait_for<Page<VisibilityRow>>([&](auto done) { store_->list(query, 2, "nonsense", std::move(done)); });
+  const auto wrong =
+      wait_for<Page<VisibilityRow>>([&](auto done) { store_->list(query, 2, "nonsense", std::move(done)); });
   EXPECT_EQ(wrong.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
@@ -253,8 +257,10 @@ TEST_P(StoreContract, ListJoinsAndNegatesConditions) {
   EXPECT_THAT(found(combine(kOr, {status(1), status(3)})), ElementsAre("3", "1"));
   EXPECT_THAT(found(combine(kAnd, {status(1), status(3)})), IsEmpty());
   EXPECT_THAT(found(combine(kNot, {status(1)})), ElementsAre("3", "2"));
-  EXPECT_THAT(found(combine(kNot, {compare(Column::kCloseTime, Comparison::kGreater, {int64_t{0}})})), ElementsAre("3", "2"));
-  EXPECT_THAT(found(combine(kAnd, {combine(kOr, {status(1), status(2)}), combine(kNot, {status(2)})})), ElementsAre("1"));
+  EXPECT_THAT(found(combine(kNot, {compare(Column::kCloseTime, Comparison::kGreater, {int64_t{0}})})),
+              ElementsAre("3", "2"));
+  EXPECT_THAT(found(combine(kAnd, {combine(kOr, {status(1), status(2)}), combine(kNot, {status(2)})})),
+              ElementsAre("1"));
 }
 
 TEST_P(StoreContract, ListTakesCustomAttributes) {
@@ -287,12 +293,19 @@ TEST_P(StoreContract, CountGroupsByStatus) {
   Batch one = batch();
   for (int i = 0; i < 5; ++i) one.visibility.push_back(visibility_row(std::to_string(i), i, i < 3 ? 1 : 2));
   ASSERT_TRUE(commit(*store_, one).ok());
-  const auto groups = *wait_for<std::vector<CountGroup>>([&](auto done) { store_->count({"ns", {}, true}, std::move(done)); });
+  const auto groups = *wait_for<std::vector<CountGroup>>([&](auto done) {
+    store_->count({"ns", {}, true}, std::move(done));
+  });
   ASSERT_EQ(groups.size(), 2u);
   EXPECT_EQ(groups[0].count, 3);
   EXPECT_EQ(groups[1].status, 2);
   EXPECT_EQ(groups[1].count, 2);
-  EXPECT_EQ(wait_for<std::vector<CountGroup>>([&](auto done) { store_->count({"other", {}, false}, std::move(done)); })->at(0).count, 0);
+  EXPECT_EQ(wait_for<std::vector<CountGroup>>([&](auto done) {
+              store_->count({"other", {}, false}, std::move(done));
+            })
+                ->at(0)
+                .count,
+            0);
 }
 
 TEST_P(StoreContract, NamespacesHaveUniqueNames) {

@@ -1,15 +1,15 @@
 #pragma once
 
-#include <absl/status/status.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <functional>
 #include <future>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <absl/status/status.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "engine/store/store.h"
 
@@ -80,10 +80,12 @@ class StoreContract : public testing::TestWithParam<StoreFactory> {
     return wait_for<std::optional<CurrentRow>>([&](auto done) { store_->read_current(key, std::move(done)); });
   }
   std::vector<int64_t> history(const RunKey& key, int64_t first, int64_t last, size_t max_bytes) {
-    return starts(*wait_for<std::vector<HistoryChunk>>([&](auto done) { store_->read_history(key, first, last, max_bytes, std::move(done)); }));
+    return starts(*wait_for<std::vector<HistoryChunk>>(
+        [&](auto done) { store_->read_history(key, first, last, max_bytes, std::move(done)); }));
   }
   std::vector<int64_t> history_reverse(const RunKey& key, int64_t last, size_t max_bytes) {
-    return starts(*wait_for<std::vector<HistoryChunk>>([&](auto done) { store_->read_history_reverse(key, last, max_bytes, std::move(done)); }));
+    return starts(*wait_for<std::vector<HistoryChunk>>(
+        [&](auto done) { store_->read_history_reverse(key, last, max_bytes, std::move(done)); }));
   }
   Page<OutboxRow> outbox(const std::string& after, size_t limit) {
     return *wait_for<Page<OutboxRow>>([&](auto done) { store_->scan_outbox(lease_, after, limit, std::move(done)); });
