@@ -9,9 +9,9 @@
 
 namespace skald::visibility {
 
-// Parses a list filter: comparisons with = and != on the standard attributes and the given custom ones (name -> IndexedValueType), joined by
-// AND. The empty text finds everything. INVALID_ARGUMENT tells what is wrong and where; what the grammar has besides (OR, NOT, ranges, IN,
-// ORDER BY) is answered with a `not implemented` text.
+// Parses a list filter over the standard attributes and the given custom ones (name -> IndexedValueType): = != < <= > >=, [NOT] IN, [NOT] BETWEEN,
+// [NOT] STARTS_WITH, IS [NOT] NULL, joined by AND, OR, NOT and parentheses. Texts stand in '..' or "..", statuses are names or numbers, times
+// RFC 3339 or Unix nanoseconds. The empty text finds everything. INVALID_ARGUMENT tells what is wrong and where; ORDER BY is refused.
 absl::StatusOr<store::Filter> parse_filter(const std::string& text, const std::map<std::string, int>& custom);
 
 // The same for count, which also takes GROUP BY ExecutionStatus at the end.
