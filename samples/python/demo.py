@@ -14,6 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from temporalio.client import Client
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
@@ -47,7 +48,9 @@ async def run(options):
         wanted.update(order.items)
     ledger.load_stock({sku: units + 10 for sku, units in wanted.items()})
 
-    client = await Client.connect(options.address)
+    # What the worker says while the server is away is no news here.
+    quiet = TelemetryConfig(logging=LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR")))
+    client = await Client.connect(options.address, runtime=Runtime(telemetry=quiet))
     outcomes, latencies, begun = [], [], time.monotonic()
     places = asyncio.Semaphore(IN_FLIGHT)
 
