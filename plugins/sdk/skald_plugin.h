@@ -1,0 +1,70 @@
+#pragma once
+
+/* Skald's plugin interface, version 1: plain C. A plugin is a shared object that exports `skald_plugin_entry`.
+ * Texts are UTF-8, not terminated, and live as long as the call that passes them. No exception may cross. */
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SKALD_PLUGIN_ABI 1u
+
+typedef struct skald_text {
+  const char* data;
+  size_t size;
+} skald_text;
+
+/* One running attempt. Belongs to the host; valid until complete, fail or cancelled was called on it: exactly one,
+ * once. */
+typedef struct skald_call skald_call;
+
+typedef struct skald_failure {
+  skald_text type;
+  skald_text message;
+  skald_text details; /* JSON, or empty */
+  int non_retryable;
+  int64_t next_retry_delay_ms; /* 0: as the retry policy says */
+} skald_failure;
+
+/* What the host offers. All functions may be called from any thread. */
+typedef struct skald_host {
+  uint32_t abi;
+  void (*complete)(skald_call* call, skald_text result_json);
+  void (*fail)(skald_call* call, const skald_failure* failure);
+  void (*cancelled)(skald_call* call);
+  void (*heartbeat)(skald_call* call, skald_text details_json);
+  int (*cancel_requested)(skald_call* call);
+  void (*log)(int level, skald_text text); /* 0 debug, 1 info, 2 warning, 3 error */
+} skald_host;
+
+typedef struct skald_task {
+  skald_text activity; /* without the plugin's name */
+  skald_text input_json;
+  skald_text idempotency_key; /* the same on every attempt */
+  skald_text workflow_id;
+  skald_text workflow_type;
+  skald_text heartbeat_details_json; /* of the attempt before, or empty */
+  int32_t attempt;                   /* from 1 */
+  int64_t deadline_unix_ms;          /* an answer after it is dropped */
+} skald_task;
+
+typedef struct skald_plugin {
+  uint32_t abi; /* SKALD_PLUGIN_ABI the plugin was built with; always the first field */
+  const char* name;
+  const char* version;
+  const char* const* activities;
+  size_t activity_count;
+  /* Called once before any other. `data_path` is the beginning of the names of files the plugin may keep. Returns 0, or
+   * not 0 after writing a terminated sentence into `error`. */
+  int (*init)(const skald_host* host, skald_text config_json, skald_text data_path, char* error, size_t error_size);
+  void (*execute)(const skald_task* task, skald_call* call); /* must not block; copies what it keeps */
+  void (*shutdown)(void);                                    /* ends every running call, then returns */
+} skald_plugin;
+
+typedef const skald_plugin* (*skald_plugin_entry_fn)(void);
+
+#ifdef __cplusplus
+}
+#endif
