@@ -60,6 +60,10 @@ void Context::fail(std::exception_ptr error) noexcept {
     if (!e.details.is_null()) details = e.details.dump(-1, ' ', false, json::error_handler_t::replace);
     failure.non_retryable = e.non_retryable;
     failure.next_retry_delay_ms = e.next_retry_delay_ms;
+  } catch (const json::exception& e) {
+    type = "InvalidInput";
+    message = e.what();
+    failure.non_retryable = true;
   } catch (const std::exception& e) {
     message = e.what();
   } catch (...) {
