@@ -1,0 +1,108 @@
+"""What the server answers to single requests: forms that are refused, and methods that are not there."""
+
+import asyncio
+import re
+from datetime import timedelta
+
+import pytest
+from temporalio.api.workflowservice.v1 import request_response_pb2 as api
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+NOT_THERE = ["ListSchedules", "CreateSchedule", "ResetWorkflowExecution", "UpdateWorkflowExecution", "StartBatchOperation", "DeleteWorkflowExecution"]
+
+
+def call(server, method, request, timeout=timedelta(seconds=10)):
+    """The status code and text of one request; (None, response) if it is answered."""
+
+    async def run():
+        client = await Client.connect(server.address)
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", method).lower()
+        try:
+            return None, await getattr(client.workflow_service, name)(request, timeout=timeout)
+        except RPCError as error:
+            return error.status, error.message
+
+    return asyncio.run(run())
+
+
+def start(**fields):
+    request = api.StartWorkflowExecutionRequest(namespace="default", workflow_id="refused", request_id="r", **fields)
+    request.workflow_type.name = "t"
+    request.task_queue.name = "q"
+    return request
+
+
+def with_(change):
+    request = start()
+    change(request)
+    return request
+
+
+@pytest.mark.parametrize("method", NOT_THERE)
+def test_a_method_that_is_not_there_says_so(server, method):
+    status, text = call(server, method, getattr(api, method + "Request")(namespace="default"))
+    assert status == RPCStatusCode.UNIMPLEMENTED
+    assert "not implemented" in text
+
+
+REFUSED_STARTS = {
+    "no namespace": lambda r: r.ClearField("namespace"),
+    "no workflow id": lambda r: r.ClearField("workflow_id"),
+    "no workflow type": lambda r: r.ClearField("workflow_type"),
+    "no task queue": lambda r: r.ClearField("task_queue"),
+    "too long id": lambda r: setattr(r, "workflow_id", "x" * 1001),
+    "negative timeout": lambda r: setattr(r.workflow_run_timeout, "seconds", -5),
+    "backoff below one": lambda r: setattr(r.retry_policy, "backoff_coefficient", 0.5),
+    "negative attempts": lambda r: setattr(r.retry_policy, "maximum_attempts", -1),
+    "undefined search attribute": lambda r: setattr(r.search_attributes.indexed_fields["Nope"], "data", b'"x"'),
+    "bad cron": lambda r: setattr(r, "cron_schedule", "not a cron"),
+    "three megabytes of input": lambda r: setattr(r.input.payloads.add(), "data", b"x" * (3 << 20)),
+    "contradictory policies": lambda r: (setattr(r, "workflow_id_reuse_policy", 4), setattr(r, "workflow_id_conflict_policy", 1)),
+}
+
+
+@pytest.mark.parametrize("change", REFUSED_STARTS.values(), ids=REFUSED_STARTS.keys())
+def test_a_start_of_bad_form_is_refused(server, change):
+    status, _ = call(server, "StartWorkflowExecution", with_(change))
+    assert status == RPCStatusCode.INVALID_ARGUMENT
+
+
+def test_a_request_above_the_limit_is_refused_with_both_sizes(server):
+    status, text = call(server, "StartWorkflowExecution", with_(lambda r: setattr(r.input.payloads.add(), "data", b"x" * (5 << 20))))
+    assert status == RPCStatusCode.RESOURCE_EXHAUSTED
+    assert re.search(r"received message larger than max \(\d+ vs\. 4194304\)", text)
+
+
+def test_an_unknown_namespace_is_not_found(server):
+    status, _ = call(server, "DescribeNamespace", api.DescribeNamespaceRequest(namespace="nowhere"))
+    assert status == RPCStatusCode.NOT_FOUND
+
+
+def test_a_run_id_that_is_none_is_refused(server):
+    request = api.DescribeWorkflowExecutionRequest(namespace="default")
+    request.execution.workflow_id = "a"
+    request.execution.run_id = "zzz"
+    assert call(server, "DescribeWorkflowExecution", request) == (RPCStatusCode.INVALID_ARGUMENT, "Invalid RunId.")
+
+
+def test_garbage_tokens_are_refused(server):
+    page = api.GetWorkflowExecutionHistoryRequest(namespace="default", next_page_token=b"garbage")
+    page.execution.workflow_id = "a"
+    assert call(server, "GetWorkflowExecutionHistory", page)[0] == RPCStatusCode.INVALID_ARGUMENT
+    task = api.RespondWorkflowTaskCompletedRequest(namespace="default", task_token=b"garbage")
+    assert call(server, "RespondWorkflowTaskCompleted", task)[0] == RPCStatusCode.INVALID_ARGUMENT
+
+
+def test_a_poll_with_too_near_a_deadline_is_refused(server):
+    poll = api.PollWorkflowTaskQueueRequest(namespace="default")
+    poll.task_queue.name = "empty"
+    assert call(server, "PollWorkflowTaskQueue", poll, timedelta(seconds=1))[0] == RPCStatusCode.INVALID_ARGUMENT
+
+
+def test_a_poll_of_an_empty_queue_answers_empty_before_its_deadline(server):
+    poll = api.PollActivityTaskQueueRequest(namespace="default")
+    poll.task_queue.name = "empty"
+    status, response = call(server, "PollActivityTaskQueue", poll, timedelta(seconds=4))
+    assert status is None
+    assert response.task_token == b""
