@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/strip.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <utility>
@@ -12,9 +13,12 @@
 #include "engine/base/thread_executor.h"
 #include "engine/matching/matching.h"
 #include "engine/namespaces/registry.h"
+#include "engine/server/in_process_transport.h"
 #include "engine/shard/engine_impl.h"
 #include "engine/store/sqlite/sqlite_store.h"
 #include "engine/visibility/attributes.h"
+#include "engine/worker/activity_worker.h"
+#include "plugins/host/plugin_host.h"
 
 namespace skald::server {
 namespace {
@@ -54,6 +58,9 @@ struct Server::Parts {
   std::unique_ptr<matching::Matching> matching;
   std::unique_ptr<base::ThreadExecutor> timing;
   std::vector<std::unique_ptr<base::ThreadExecutor>> loops;
+  std::unique_ptr<plugins::PluginHost> plugins;
+  std::unique_ptr<InProcessTransport> transport;
+  std::unique_ptr<worker::ActivityWorker> activities;
   std::unique_ptr<api::Backend> backend;
   std::unique_ptr<api::GrpcServer> grpc;
   int port = 0;
@@ -62,6 +69,21 @@ struct Server::Parts {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 int Server::port() const { return parts_->port; }
+
+absl::Status Server::start_plugins(const ServerOptions& options) {
+  if (options.plugins.empty()) return absl::OkStatus();
+  const std::string data_path = options.store.substr(options.store.find(':') + 1) + ".plugins";
+  auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = data_path});
+  if (!host.ok()) return host.status();
+  parts_->plugins = *std::move(host);
+  for (const std::string& problem : parts_->plugins->problems()) spdlog::warn("{}", problem);
+  parts_->transport = std::make_unique<InProcessTransport>(*parts_->engine.back(), *parts_->namespaces, parts_->clock, *parts_->timing);
+  parts_->activities = std::make_unique<worker::ActivityWorker>(
+      *parts_->transport, *parts_->plugins,
+      worker::ActivityWorkerOptions{.namespace_name = options.namespace_name, .task_queue = options.task_queue, .identity = "skald-plugins"});
+  parts_->activities->start();
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& options, std::function<void(const absl::Status&)> on_fatal) {
   auto parts = std::make_unique<Parts>();
@@ -96,6 +118,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
   engine.start();
   auto port = parts->grpc->start(options.grpc_address);
   std::unique_ptr<Server> server(new Server(std::move(parts)));
+  if (auto status = server->start_plugins(options); !status.ok()) return status;
   if (!port.ok()) return port.status();
   server->parts_->port = *port;
   return server;
@@ -104,6 +127,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
 Server::~Server() {
   if (parts_ == nullptr) return;
   parts_->grpc->drain();
+  if (parts_->activities != nullptr) {
+    parts_->transport->shutdown();
+    parts_->activities->stop();
+  }
   parts_->matching->stop();
   parts_->grpc->stop(kGrace);
   for (auto& loop : parts_->loops) loop->stop();

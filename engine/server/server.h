@@ -11,7 +11,10 @@ namespace skald::server {
 struct ServerOptions {
   std::string store = "sqlite:data/skald.sqlite";
   std::string grpc_address = "127.0.0.1:7233";
-  int owners = 2;  // owner loops
+  int owners = 2;                        // owner loops
+  std::string plugins;                   // folder of *.so; empty = none
+  std::string namespace_name = "default";  // whose tasks the plugins run
+  std::string task_queue = "skald";        // and on which queue
 };
 
 // A whole server in this process: store, engine, API. Built and torn down in order; the only place that names concrete classes.
@@ -28,6 +31,7 @@ class Server {
  private:
   struct Parts;
   explicit Server(std::unique_ptr<Parts> parts);
+  absl::Status start_plugins(const ServerOptions& options);
   std::unique_ptr<Parts> parts_;
 };
 

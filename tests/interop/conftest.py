@@ -14,14 +14,15 @@ BINARY = pathlib.Path(os.environ.get("SKALD", ROOT / "build" / "skald"))
 class Server:
     """`skald server` as a child process; kill() and start() again on the same file play a crash."""
 
-    def __init__(self, store, address="127.0.0.1:0"):
+    def __init__(self, store, address="127.0.0.1:0", options=()):
         self.store = store
+        self.options = options
         self.address = address
         self.process = None
 
     def start(self):
         self.process = subprocess.Popen(
-            [str(BINARY), "server", "--store", f"sqlite:{self.store}", "--grpc", self.address],
+            [str(BINARY), "server", "--store", f"sqlite:{self.store}", "--grpc", self.address, *self.options],
             stdout=subprocess.PIPE,
             text=True,
         )
