@@ -1,6 +1,6 @@
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
+
+#include <absl/strings/str_cat.h>
 
 #include "engine/core/error.h"
 #include "engine/core/run.h"
@@ -8,7 +8,9 @@
 namespace skald::core {
 namespace {
 
-CommandError bad_activity(std::string text) { return {enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES, std::move(text)}; }
+CommandError bad_activity(std::string text) {
+  return {enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES, std::move(text)};
+}
 
 // Fills the timeouts that were left out from those that were given, and keeps all within the run's own.
 std::optional<std::string> settle_timeouts(const Run& run, state::PendingActivity& activity) {
@@ -18,8 +20,10 @@ std::optional<std::string> settle_timeouts(const Run& run, state::PendingActivit
   absl::Duration attempt = get(activity.start_to_close());
   absl::Duration heartbeat = get(activity.heartbeat());
   const absl::Duration zero = absl::ZeroDuration();
-  if (to_close < zero || to_start < zero || attempt < zero || heartbeat < zero) return "A valid timeout may not be negative.";
-  if (to_close == zero && attempt == zero) return "A valid StartToClose or ScheduleToCloseTimeout is not set on command.";
+  if (to_close < zero || to_start < zero || attempt < zero || heartbeat < zero)
+    return "A valid timeout may not be negative.";
+  if (to_close == zero && attempt == zero)
+    return "A valid StartToClose or ScheduleToCloseTimeout is not set on command.";
   const absl::Duration run_timeout = get(run.state.run_timeout());
   if (run_timeout > zero) {
     to_close = to_close > zero ? std::min(to_close, run_timeout) : run_timeout;
@@ -40,19 +44,26 @@ std::optional<std::string> check_retry_policy(const common::RetryPolicy& policy)
   const absl::Duration initial = to_duration(policy.initial_interval());
   const absl::Duration longest = to_duration(policy.maximum_interval());
   if (initial < absl::ZeroDuration()) return "InitialInterval cannot be negative on retry policy.";
-  if (policy.backoff_coefficient() != 0 && policy.backoff_coefficient() < 1) return "BackoffCoefficient cannot be less than 1 on retry policy.";
+  if (policy.backoff_coefficient() != 0 && policy.backoff_coefficient() < 1)
+    return "BackoffCoefficient cannot be less than 1 on retry policy.";
   if (longest < absl::ZeroDuration()) return "MaximumInterval cannot be negative on retry policy.";
-  if (longest > absl::ZeroDuration() && longest < initial) return "MaximumInterval cannot be less than InitialInterval on retry policy.";
+  if (longest > absl::ZeroDuration() && longest < initial)
+    return "MaximumInterval cannot be less than InitialInterval on retry policy.";
   if (policy.maximum_attempts() < 0) return "MaximumAttempts cannot be negative on retry policy.";
   return std::nullopt;
 }
 
-void remove(Run& run, int64_t scheduled_event_id) { run.state.mutable_activities()->erase(scheduled_event_id); }
+void remove(Run& run, int64_t scheduled_event_id) {
+  run.state.mutable_activities()->erase(scheduled_event_id);
+  std::erase(run.effects.dispatch_activities, scheduled_event_id);
+}
 
-void append_canceled(Run& run, const state::PendingActivity& activity, const common::Payloads* details, const std::string& identity) {
+void append_canceled(Run& run, const state::PendingActivity& activity, const common::Payloads* details,
+                     const std::string& identity) {
   int64_t started = 0;
   if (activity.has_started_time()) started = append_activity_started(run, activity);
-  auto* attributes = run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_CANCELED).mutable_activity_task_canceled_event_attributes();
+  auto* attributes =
+      run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_CANCELED).mutable_activity_task_canceled_event_attributes();
   if (details != nullptr) *attributes->mutable_details() = *details;
   attributes->set_latest_cancel_requested_event_id(activity.cancel_requested_event_id());
   attributes->set_scheduled_event_id(activity.scheduled_event_id());
@@ -64,21 +75,24 @@ void append_canceled(Run& run, const state::PendingActivity& activity, const com
 
 }  // namespace
 
-CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id) {
+CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Command& command,
+                                int64_t completed_event_id) {
   const auto& given = command.schedule_activity_task_command_attributes();
   const Limits& limits = run.context.limits;
   if (given.activity_id().empty()) return bad_activity("ActivityId is not set on ScheduleActivityTaskCommand.");
-  if (given.activity_type().name().empty()) return bad_activity("ActivityType is not set on ScheduleActivityTaskCommand.");
+  if (given.activity_type().name().empty())
+    return bad_activity("ActivityType is not set on ScheduleActivityTaskCommand.");
   if (given.activity_id().size() > limits.id_length || given.activity_type().name().size() > limits.id_length ||
       given.task_queue().name().size() > limits.id_length) {
     return bad_activity("ActivityId, ActivityType or TaskQueue exceeds the length limit.");
   }
-  if (given.input().ByteSizeLong() > limits.blob_error_bytes) return bad_activity("ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
+  if (given.input().ByteSizeLong() > limits.blob_error_bytes)
+    return bad_activity("ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
   if (auto problem = check_retry_policy(given.retry_policy())) return bad_activity(*problem);
   if (run.state.activities().size() >= limits.pending_activities) {
     return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
-                        absl::StrCat("the number of pending activities, ", run.state.activities().size(), ", has reached the per-workflow limit of ",
-                                     limits.pending_activities)};
+                        absl::StrCat("the number of pending activities, ", run.state.activities().size(),
+                                     ", has reached the per-workflow limit of ", limits.pending_activities)};
   }
   for (const auto& [id, pending] : run.state.activities()) {
     if (pending.activity_id() == given.activity_id()) {
@@ -143,7 +157,8 @@ CommandResult request_cancel_activity(Run& run, int64_t scheduled_event_id, int6
   state::PendingActivity& activity = found->second;
   activity.set_cancel_requested(true);
   activity.set_cancel_requested_event_id(event.event_id());
-  if (!activity.has_started_time()) append_canceled(run, state::PendingActivity(activity), nullptr, run.state.most_recent_worker_identity());
+  if (!activity.has_started_time())
+    append_canceled(run, state::PendingActivity(activity), nullptr, run.state.most_recent_worker_identity());
   return std::nullopt;
 }
 
@@ -151,7 +166,8 @@ absl::Status start_activity(Run& run, const StartActivity& input, Output& output
   const auto found = run.state.mutable_activities()->find(input.scheduled_event_id);
   if (run.closed() || found == run.state.mutable_activities()->end()) return not_found("activity task not found");
   state::PendingActivity& activity = found->second;
-  if (activity.attempt() != input.attempt || activity.has_started_time() || to_time(activity.attempt_scheduled_time()) > run.event_time()) {
+  if (activity.attempt() != input.attempt || activity.has_started_time() ||
+      to_time(activity.attempt_scheduled_time()) > run.event_time()) {
     return not_found("activity task not found");
   }
   set(activity.mutable_started_time(), run.event_time());
@@ -221,13 +237,15 @@ int64_t append_activity_started(Run& run, const state::PendingActivity& activity
 
 absl::Status complete_activity(Run& run, const CompleteActivity& input) {
   const state::PendingActivity* found = find_activity(run, input.token);
-  if (found == nullptr) return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
+  if (found == nullptr)
+    return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
   if (input.result && input.result->ByteSizeLong() > run.context.limits.blob_error_bytes) {
     return absl::InvalidArgumentError("RespondActivityTaskCompletedRequest.Result exceeds size limit.");
   }
   const int64_t scheduled = found->scheduled_event_id();
   const int64_t started = append_activity_started(run, *found);
-  auto* attributes = run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_COMPLETED).mutable_activity_task_completed_event_attributes();
+  auto* attributes =
+      run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_COMPLETED).mutable_activity_task_completed_event_attributes();
   if (input.result) *attributes->mutable_result() = *input.result;
   attributes->set_scheduled_event_id(scheduled);
   attributes->set_started_event_id(started);
@@ -239,7 +257,8 @@ absl::Status complete_activity(Run& run, const CompleteActivity& input) {
 
 absl::Status fail_activity(Run& run, const FailActivity& input) {
   state::PendingActivity* found = find_activity(run, input.token);
-  if (found == nullptr) return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
+  if (found == nullptr)
+    return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
   if (input.heartbeat_details) *found->mutable_heartbeat_details() = *input.heartbeat_details;
   activity_failed(run, *found, input.failure, input.identity);
   return absl::OkStatus();
@@ -247,15 +266,19 @@ absl::Status fail_activity(Run& run, const FailActivity& input) {
 
 absl::Status cancel_activity(Run& run, const CancelActivity& input) {
   const state::PendingActivity* found = find_activity(run, input.token);
-  if (found == nullptr) return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
-  if (!found->cancel_requested()) return absl::InvalidArgumentError("unable to mark activity as canceled without activity being request canceled first");
+  if (found == nullptr)
+    return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
+  if (!found->cancel_requested())
+    return absl::InvalidArgumentError(
+        "unable to mark activity as canceled without activity being request canceled first");
   append_canceled(run, state::PendingActivity(*found), input.details ? &*input.details : nullptr, input.identity);
   return absl::OkStatus();
 }
 
 absl::Status heartbeat_activity(Run& run, const HeartbeatActivity& input, Output& output) {
   state::PendingActivity* found = find_activity(run, input.token);
-  if (found == nullptr) return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
+  if (found == nullptr)
+    return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
   if (input.details) *found->mutable_heartbeat_details() = *input.details;
   set(found->mutable_last_heartbeat_time(), run.event_time());
   run.changed = true;

@@ -10,15 +10,23 @@ constexpr absl::Duration kDefaultInitialInterval = absl::Seconds(1);
 constexpr double kDefaultCoefficient = 2.0;
 constexpr int kDefaultMaximumFactor = 100;
 
+// At most `limit` bytes of the text, and no part of a character: half of one would make the whole message unreadable.
+std::string prefix(const std::string& text, size_t limit) {
+  if (text.size() <= limit) return text;
+  const auto continues = [&text](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
+  while (limit > 0 && continues(limit)) --limit;
+  return text.substr(0, limit);
+}
+
 // The failure that a run keeps of an attempt: cut to what the limit allows.
 failure::Failure cut(const failure::Failure& cause, size_t limit) {
   if (cause.ByteSizeLong() <= limit) return cause;
   failure::Failure result;
   result.set_source(cause.source());
-  result.set_message(cause.message().substr(0, limit / 2));
-  result.set_stack_trace(cause.stack_trace().substr(0, limit / 4));
+  result.set_message(prefix(cause.message(), limit / 2));
+  result.set_stack_trace(prefix(cause.stack_trace(), limit / 4));
   if (cause.has_application_failure_info()) {
-    result.mutable_application_failure_info()->set_type(cause.application_failure_info().type().substr(0, limit / 8));
+    result.mutable_application_failure_info()->set_type(prefix(cause.application_failure_info().type(), limit / 8));
     result.mutable_application_failure_info()->set_non_retryable(cause.application_failure_info().non_retryable());
   } else if (cause.has_timeout_failure_info()) {
     result.mutable_timeout_failure_info()->set_timeout_type(cause.timeout_failure_info().timeout_type());
@@ -35,7 +43,8 @@ failure::Failure timeout_failure(enums::TimeoutType type, const state::PendingAc
                  [](char letter) { return letter == '_' ? ' ' : letter; });
   result.set_source("Server");
   result.mutable_timeout_failure_info()->set_timeout_type(type);
-  if (activity.has_heartbeat_details()) *result.mutable_timeout_failure_info()->mutable_last_heartbeat_details() = activity.heartbeat_details();
+  if (activity.has_heartbeat_details())
+    *result.mutable_timeout_failure_info()->mutable_last_heartbeat_details() = activity.heartbeat_details();
   return result;
 }
 
@@ -60,10 +69,12 @@ void try_again(Run& run, state::PendingActivity& activity, const failure::Failur
   if (backoff <= absl::ZeroDuration()) run.effects.dispatch_activities.push_back(activity.scheduled_event_id());
 }
 
-void append_timed_out(Run& run, const state::PendingActivity& activity, failure::Failure cause, enums::RetryState state) {
+void append_timed_out(Run& run, const state::PendingActivity& activity, failure::Failure cause,
+                      enums::RetryState state) {
   int64_t started = 0;
   if (activity.has_started_time()) started = append_activity_started(run, activity);
-  auto* attributes = run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT).mutable_activity_task_timed_out_event_attributes();
+  auto* attributes =
+      run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT).mutable_activity_task_timed_out_event_attributes();
   *attributes->mutable_failure() = std::move(cause);
   attributes->set_scheduled_event_id(activity.scheduled_event_id());
   attributes->set_started_event_id(started);
@@ -76,7 +87,8 @@ void append_timed_out(Run& run, const state::PendingActivity& activity, failure:
 
 common::RetryPolicy filled_in(const common::RetryPolicy& given) {
   common::RetryPolicy policy = given;
-  if (to_duration(policy.initial_interval()) <= absl::ZeroDuration()) set(policy.mutable_initial_interval(), kDefaultInitialInterval);
+  if (to_duration(policy.initial_interval()) <= absl::ZeroDuration())
+    set(policy.mutable_initial_interval(), kDefaultInitialInterval);
   if (policy.backoff_coefficient() == 0) policy.set_backoff_coefficient(kDefaultCoefficient);
   if (to_duration(policy.maximum_interval()) <= absl::ZeroDuration()) {
     set(policy.mutable_maximum_interval(), kDefaultMaximumFactor * to_duration(policy.initial_interval()));
@@ -84,10 +96,12 @@ common::RetryPolicy filled_in(const common::RetryPolicy& given) {
   return policy;
 }
 
-RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, const failure::Failure& cause, absl::Time now,
-                           absl::Time expiration_time) {
-  if (cause.has_canceled_failure_info() || cause.has_terminated_failure_info()) return {enums::RETRY_STATE_NON_RETRYABLE_FAILURE, {}};
-  if (cause.has_server_failure_info() && cause.server_failure_info().non_retryable()) return {enums::RETRY_STATE_NON_RETRYABLE_FAILURE, {}};
+RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, const failure::Failure& cause,
+                           absl::Time now, absl::Time expiration_time) {
+  if (cause.has_canceled_failure_info() || cause.has_terminated_failure_info())
+    return {enums::RETRY_STATE_NON_RETRYABLE_FAILURE, {}};
+  if (cause.has_server_failure_info() && cause.server_failure_info().non_retryable())
+    return {enums::RETRY_STATE_NON_RETRYABLE_FAILURE, {}};
   std::optional<absl::Duration> wished;
   if (cause.has_application_failure_info()) {
     const auto& info = cause.application_failure_info();
@@ -99,9 +113,11 @@ RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, c
   }
   if (cause.has_timeout_failure_info()) {
     const auto type = cause.timeout_failure_info().timeout_type();
-    if (type != enums::TIMEOUT_TYPE_START_TO_CLOSE && type != enums::TIMEOUT_TYPE_HEARTBEAT) return {enums::RETRY_STATE_NON_RETRYABLE_FAILURE, {}};
+    if (type != enums::TIMEOUT_TYPE_START_TO_CLOSE && type != enums::TIMEOUT_TYPE_HEARTBEAT)
+      return {enums::RETRY_STATE_NON_RETRYABLE_FAILURE, {}};
   }
-  if (policy.maximum_attempts() > 0 && attempt >= policy.maximum_attempts()) return {enums::RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED, {}};
+  if (policy.maximum_attempts() > 0 && attempt >= policy.maximum_attempts())
+    return {enums::RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED, {}};
   const double factor = std::pow(policy.backoff_coefficient(), std::min(attempt - 1, 1000));
   absl::Duration backoff = to_duration(policy.initial_interval()) * factor;
   backoff = std::min(backoff, to_duration(policy.maximum_interval()));
@@ -110,9 +126,12 @@ RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, c
   return {enums::RETRY_STATE_IN_PROGRESS, backoff};
 }
 
-void activity_failed(Run& run, state::PendingActivity& activity, const failure::Failure& cause, const std::string& identity) {
-  RetryDecision decision = decide_retry(activity.retry_policy(), activity.attempt(), cause, run.event_time(), expiration(activity));
-  if (activity.cancel_requested() && decision.state == enums::RETRY_STATE_IN_PROGRESS) decision.state = enums::RETRY_STATE_CANCEL_REQUESTED;
+void activity_failed(Run& run, state::PendingActivity& activity, const failure::Failure& cause,
+                     const std::string& identity) {
+  RetryDecision decision =
+      decide_retry(activity.retry_policy(), activity.attempt(), cause, run.event_time(), expiration(activity));
+  if (activity.cancel_requested() && decision.state == enums::RETRY_STATE_IN_PROGRESS)
+    decision.state = enums::RETRY_STATE_CANCEL_REQUESTED;
   if (decision.state == enums::RETRY_STATE_IN_PROGRESS) return try_again(run, activity, cause, decision.backoff);
   if (decision.state == enums::RETRY_STATE_TIMEOUT) {
     failure::Failure timeout = timeout_failure(enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, activity);
@@ -133,8 +152,10 @@ void activity_failed(Run& run, state::PendingActivity& activity, const failure::
 
 void activity_timed_out(Run& run, state::PendingActivity& activity, enums::TimeoutType type) {
   failure::Failure timeout = timeout_failure(type, activity);
-  RetryDecision decision = decide_retry(activity.retry_policy(), activity.attempt(), timeout, run.event_time(), expiration(activity));
-  if (activity.cancel_requested() && decision.state == enums::RETRY_STATE_IN_PROGRESS) decision.state = enums::RETRY_STATE_CANCEL_REQUESTED;
+  RetryDecision decision =
+      decide_retry(activity.retry_policy(), activity.attempt(), timeout, run.event_time(), expiration(activity));
+  if (activity.cancel_requested() && decision.state == enums::RETRY_STATE_IN_PROGRESS)
+    decision.state = enums::RETRY_STATE_CANCEL_REQUESTED;
   if (decision.state == enums::RETRY_STATE_IN_PROGRESS) return try_again(run, activity, timeout, decision.backoff);
   if (decision.state == enums::RETRY_STATE_TIMEOUT) {
     failure::Failure last = std::move(timeout);
@@ -143,8 +164,10 @@ void activity_timed_out(Run& run, state::PendingActivity& activity, enums::Timeo
   } else if (activity.has_last_failure()) {
     *timeout.mutable_cause() = activity.last_failure();
   }
-  const bool final_timeout = type == enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE || type == enums::TIMEOUT_TYPE_SCHEDULE_TO_START;
-  append_timed_out(run, state::PendingActivity(activity), std::move(timeout), final_timeout ? enums::RETRY_STATE_TIMEOUT : decision.state);
+  const bool final_timeout =
+      type == enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE || type == enums::TIMEOUT_TYPE_SCHEDULE_TO_START;
+  append_timed_out(run, state::PendingActivity(activity), std::move(timeout),
+                   final_timeout ? enums::RETRY_STATE_TIMEOUT : decision.state);
 }
 
 void tick_activities(Run& run) {

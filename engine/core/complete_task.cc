@@ -50,14 +50,17 @@ CommandResult carry_out(Run& run, const CompleteWorkflowTask& input, Transition&
     run.state.clear_sticky();
   } else {
     run.state.mutable_sticky()->set_task_queue(request.sticky_attributes().worker_task_queue().name());
-    *run.state.mutable_sticky()->mutable_schedule_to_start_timeout() = request.sticky_attributes().schedule_to_start_timeout();
+    *run.state.mutable_sticky()->mutable_schedule_to_start_timeout() =
+        request.sticky_attributes().schedule_to_start_timeout();
   }
 
   // While the commands are carried out the task counts as started no more: what they cause goes to history at once.
   run.state.clear_workflow_task();
+  run.defer_task = true;
   for (const auto& command : request.commands()) {
     if (is_closing(command) && run.state.buffered_events_size() > 0) {
-      return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND, "new events arrived while the workflow task was under way"};
+      return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+                          "new events arrived while the workflow task was under way"};
     }
     if (auto error = apply_command(run, command, completed)) return error;
     if (run.closed()) break;
@@ -66,7 +69,8 @@ CommandResult carry_out(Run& run, const CompleteWorkflowTask& input, Transition&
     transition.output = WorkflowTaskCompleted();
     return std::nullopt;
   }
-  const bool news = run.flush_buffered() || run.has_task();
+  run.defer_task = false;
+  const bool news = run.flush_buffered() || run.task_wanted;
   if (news || request.force_create_new_workflow_task()) schedule_workflow_task(run);
   WorkflowTaskCompleted output;
   if (run.has_task()) {
@@ -93,7 +97,8 @@ void take(Run& run, Transition& transition) {
 
 }  // namespace
 
-absl::Status complete_workflow_task(state::RunState& original, const CompleteWorkflowTask& input, const Context& context, Transition& transition) {
+absl::Status complete_workflow_task(state::RunState& original, const CompleteWorkflowTask& input,
+                                    const Context& context, Transition& transition) {
   {
     const auto& task = original.workflow_task();
     const bool open = original.status() == enums::WORKFLOW_EXECUTION_STATUS_RUNNING && original.has_workflow_task();
@@ -103,7 +108,8 @@ absl::Status complete_workflow_task(state::RunState& original, const CompleteWor
     }
   }
   const bool heartbeat = input.request.force_create_new_workflow_task() && input.request.commands().empty();
-  if (heartbeat && context.now - to_time(original.workflow_task().original_scheduled_time()) > context.limits.workflow_task_heartbeat_max) {
+  if (heartbeat && context.now - to_time(original.workflow_task().original_scheduled_time()) >
+                       context.limits.workflow_task_heartbeat_max) {
     Run run(original, context);
     workflow_task_timed_out(run, enums::TIMEOUT_TYPE_START_TO_CLOSE);
     take(run, transition);
@@ -121,9 +127,10 @@ absl::Status complete_workflow_task(state::RunState& original, const CompleteWor
   }
 
   transition.output = std::monostate();
-  const absl::Status refused = absl::InvalidArgumentError(
-      error->cause == enums::WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND ? cause_name(error->cause)
-                                                                          : absl::StrCat(cause_name(error->cause), ": ", error->text));
+  const absl::Status refused =
+      absl::InvalidArgumentError(error->cause == enums::WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+                                     ? cause_name(error->cause)
+                                     : absl::StrCat(cause_name(error->cause), ": ", error->text));
   const bool unhandled = error->cause == enums::WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND;
   if (original.workflow_task().attempt() > 1 && !unhandled) return refused;
   Run failed(original, context);

@@ -1,9 +1,6 @@
 #pragma once
 
 // What the core's concepts share: a run under transition. Private to the room.
-#include <absl/status/status.h>
-#include <absl/time/time.h>
-
 #include <algorithm>
 #include <functional>
 #include <optional>
@@ -11,10 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/core.h"
-#include "engine/core/times.h"
 #include "temporal/api/enums/v1/event_type.pb.h"
 #include "temporal/api/enums/v1/failed_cause.pb.h"
+#include <absl/status/status.h>
+#include <absl/time/time.h>
+
+#include "engine/core/core.h"
+#include "engine/core/times.h"
 
 namespace skald::core {
 
@@ -44,6 +44,9 @@ class Run {
   std::optional<NewRun> successor;
   bool changed = false;
   bool durable = false;
+  // While commands are carried out a new workflow task is only noted: its event follows those of all commands.
+  bool defer_task = false;
+  bool task_wanted = false;
 
   bool closed() const { return state.status() != enums::WORKFLOW_EXECUTION_STATUS_RUNNING; }
   bool has_task() const { return state.has_workflow_task(); }
@@ -79,10 +82,13 @@ void materialize_task(Run& run);
 void workflow_task_timed_out(Run& run, enums::TimeoutType type);
 absl::Duration task_start_to_close(const Run& run, int32_t attempt);
 absl::Status start_workflow_task(Run& run, const StartWorkflowTask& input, Output& output);
-WorkflowTaskStarted begin_task(Run& run, const std::string& identity, const std::string& request_id, bool partial_history);
-absl::Status complete_workflow_task(state::RunState& state, const CompleteWorkflowTask& input, const Context& context, Transition& transition);
+WorkflowTaskStarted begin_task(Run& run, const std::string& identity, const std::string& request_id,
+                               bool partial_history);
+absl::Status complete_workflow_task(state::RunState& state, const CompleteWorkflowTask& input, const Context& context,
+                                    Transition& transition);
 absl::Status fail_workflow_task(Run& run, const FailWorkflowTask& input);
-void fail_task(Run& run, enums::WorkflowTaskFailedCause cause, const failure::Failure* failure, const std::string& identity);
+void fail_task(Run& run, enums::WorkflowTaskFailedCause cause, const failure::Failure* failure,
+               const std::string& identity);
 void reset_sticky(Run& run);
 void force_close_task(Run& run);
 
@@ -91,7 +97,8 @@ CommandResult apply_command(Run& run, const temporal::api::command::v1::Command&
 bool is_closing(const temporal::api::command::v1::Command& command);
 
 // activity.cc, activity_retry.cc
-CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
+CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Command& command,
+                                int64_t completed_event_id);
 CommandResult request_cancel_activity(Run& run, int64_t scheduled_event_id, int64_t completed_event_id);
 absl::Status start_activity(Run& run, const StartActivity& input, Output& output);
 absl::Status complete_activity(Run& run, const CompleteActivity& input);
@@ -100,7 +107,8 @@ absl::Status cancel_activity(Run& run, const CancelActivity& input);
 absl::Status heartbeat_activity(Run& run, const HeartbeatActivity& input, Output& output);
 state::PendingActivity* find_activity(Run& run, const state::TaskToken& token);
 int64_t append_activity_started(Run& run, const state::PendingActivity& activity);
-void activity_failed(Run& run, state::PendingActivity& activity, const failure::Failure& cause, const std::string& identity);
+void activity_failed(Run& run, state::PendingActivity& activity, const failure::Failure& cause,
+                     const std::string& identity);
 void activity_timed_out(Run& run, state::PendingActivity& activity, enums::TimeoutType type);
 void tick_activities(Run& run);
 common::RetryPolicy filled_in(const common::RetryPolicy& given);
@@ -109,12 +117,13 @@ struct RetryDecision {
   enums::RetryState state = enums::RETRY_STATE_UNSPECIFIED;  // IN_PROGRESS: try again
   absl::Duration backoff;
 };
-RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, const failure::Failure& cause, absl::Time now,
-                           absl::Time expiration);
+RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, const failure::Failure& cause,
+                           absl::Time now, absl::Time expiration);
 
 // timer.cc
 CommandResult start_timer(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
-CommandResult cancel_timer(Run& run, const std::string& timer_id, int64_t completed_event_id, const std::string& identity);
+CommandResult cancel_timer(Run& run, const std::string& timer_id, int64_t completed_event_id,
+                           const std::string& identity);
 void tick_timers(Run& run);
 
 // child.cc
@@ -133,10 +142,12 @@ state::OutboxMessage new_message(Run& run, const std::string& target_namespace_i
 absl::Status receive_message(Run& run, const state::OutboxMessage& message);
 
 // signal.cc
-absl::Status signal(Run& run, const std::string& name, const common::Payloads* input, const common::Header* header, const std::string& identity,
-                    const std::string& request_id, const common::WorkflowExecution* sender);
-absl::Status request_cancel(Run& run, const std::string& reason, const std::string& identity, const std::string& request_id,
-                            int64_t external_initiated_event_id, const common::WorkflowExecution* sender);
+absl::Status signal(Run& run, const std::string& name, const common::Payloads* input, const common::Header* header,
+                    const std::string& identity, const std::string& request_id,
+                    const common::WorkflowExecution* sender);
+absl::Status request_cancel(Run& run, const std::string& reason, const std::string& identity,
+                            const std::string& request_id, int64_t external_initiated_event_id,
+                            const common::WorkflowExecution* sender);
 
 // attributes.cc
 CommandResult upsert_search_attributes(Run& run, const common::SearchAttributes& upserts, int64_t completed_event_id);
@@ -146,8 +157,9 @@ CommandResult modify_properties(Run& run, const common::Memo& upserts, int64_t c
 void complete_workflow(Run& run, const common::Payloads* result, int64_t completed_event_id);
 void fail_workflow(Run& run, const failure::Failure& cause, int64_t completed_event_id);
 void cancel_workflow(Run& run, const common::Payloads* details, int64_t completed_event_id);
-CommandResult continue_as_new(Run& run, const temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes& command,
-                              int64_t completed_event_id);
+CommandResult continue_as_new(
+    Run& run, const temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes& command,
+    int64_t completed_event_id);
 void terminate(Run& run, const std::string& reason, const common::Payloads* details, const std::string& identity);
 void time_out_workflow(Run& run);
 
@@ -161,17 +173,18 @@ struct Beginning {
   enums::WorkflowIdReusePolicy id_reuse_policy = enums::WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED;
   std::optional<state::ParentInfo> parent;
   temporal::api::sdk::v1::UserMetadata user_metadata;
-  absl::Duration backoff;        // before the first task
-  bool awaits_parent = false;    // a child waits for its parent's word
+  absl::Duration backoff;      // before the first task
+  bool awaits_parent = false;  // a child waits for its parent's word
   absl::Time execution_expiration = absl::InfiniteFuture();
 };
-NewRun new_run(Beginning beginning, const Context& context, const std::function<void(Run&)>& before_first_task = nullptr);
+NewRun new_run(Beginning beginning, const Context& context,
+               const std::function<void(Run&)>& before_first_task = nullptr);
 // The event 1 of a run that follows this one: what stays the same in the chain.
 Beginning continued(const Run& run, enums::ContinueAsNewInitiator initiator);
 
 // cron.cc
-// The first time after `from` that the schedule names; nullopt if it has none or is malformed. Five fields (UTC), @hourly and the like,
-// and `@every <duration>`.
+// The first time after `from` that the schedule names; nullopt if it has none or is malformed. Five fields (UTC),
+// @hourly and the like, and `@every <duration>`.
 std::optional<absl::Time> next_cron_time(const std::string& schedule, absl::Time from);
 absl::Status check_cron(const std::string& schedule);
 

@@ -11,8 +11,8 @@ absl::Status task_not_found() { return not_found("Workflow task not found."); }
 
 bool matches(const Run& run, const state::TaskToken& token) {
   const auto& task = run.state.workflow_task();
-  return run.task_started() && token.scheduled_event_id() == task.scheduled_event_id() && token.started_event_id() == task.started_event_id() &&
-         token.attempt() == task.attempt();
+  return run.task_started() && token.scheduled_event_id() == task.scheduled_event_id() &&
+         token.started_event_id() == task.started_event_id() && token.attempt() == task.attempt();
 }
 
 void fill_scheduled(const Run& run, temporal::api::history::v1::WorkflowTaskScheduledEventAttributes* attributes) {
@@ -29,7 +29,8 @@ void fill_started(const Run& run, temporal::api::history::v1::WorkflowTaskStarte
   attributes->set_request_id(task.started_request_id());
   attributes->set_history_size_bytes(run.state.history_size_bytes());
   const Limits& limits = run.context.limits;
-  attributes->set_suggest_continue_as_new(run.state.history_size_bytes() >= static_cast<int64_t>(limits.history_suggest_bytes) ||
+  attributes->set_suggest_continue_as_new(run.state.history_size_bytes() >=
+                                              static_cast<int64_t>(limits.history_suggest_bytes) ||
                                           run.state.next_event_id() > limits.history_suggest_events);
 }
 
@@ -55,13 +56,15 @@ void new_task(Run& run, int32_t attempt) {
   task.set_transient(attempt > 1);
   task.set_scheduled_event_id(run.state.next_event_id());
   if (attempt == 1) {
-    fill_scheduled(run, run.append(enums::EVENT_TYPE_WORKFLOW_TASK_SCHEDULED).mutable_workflow_task_scheduled_event_attributes());
+    fill_scheduled(
+        run, run.append(enums::EVENT_TYPE_WORKFLOW_TASK_SCHEDULED).mutable_workflow_task_scheduled_event_attributes());
   }
   run.mark_durable();
   run.effects.dispatch_workflow_task = true;
 }
 
-// The task failed or timed out: what arrived meanwhile is written down and seen by a task of its own, else the attempt goes up.
+// The task failed or timed out: what arrived meanwhile is written down and seen by a task of its own, else the attempt
+// goes up.
 void next_attempt(Run& run, int32_t failed_attempt) {
   run.state.clear_workflow_task();
   run.state.clear_sticky();
@@ -84,6 +87,10 @@ absl::Duration task_start_to_close(const Run& run, int32_t attempt) {
 
 void schedule_workflow_task(Run& run) {
   if (run.closed() || run.has_task() || run.state.awaiting_first_task()) return;
+  if (run.defer_task) {
+    run.task_wanted = true;
+    return;
+  }
   if (run.state.has_first_task_backoff_until()) {
     if (to_time(run.state.first_task_backoff_until()) > run.context.now) return;
     run.state.clear_first_task_backoff_until();
@@ -96,13 +103,16 @@ void materialize_task(Run& run) {
   if (!task.transient()) return;
   task.set_transient(false);
   task.set_scheduled_event_id(run.state.next_event_id());
-  fill_scheduled(run, run.append(enums::EVENT_TYPE_WORKFLOW_TASK_SCHEDULED).mutable_workflow_task_scheduled_event_attributes());
+  fill_scheduled(
+      run, run.append(enums::EVENT_TYPE_WORKFLOW_TASK_SCHEDULED).mutable_workflow_task_scheduled_event_attributes());
   if (task.started_event_id() == 0) return;
   task.set_started_event_id(run.state.next_event_id());
-  fill_started(run, run.append(enums::EVENT_TYPE_WORKFLOW_TASK_STARTED).mutable_workflow_task_started_event_attributes());
+  fill_started(run,
+               run.append(enums::EVENT_TYPE_WORKFLOW_TASK_STARTED).mutable_workflow_task_started_event_attributes());
 }
 
-WorkflowTaskStarted begin_task(Run& run, const std::string& identity, const std::string& request_id, bool partial_history) {
+WorkflowTaskStarted begin_task(Run& run, const std::string& identity, const std::string& request_id,
+                               bool partial_history) {
   state::WorkflowTask& task = *run.state.mutable_workflow_task();
   if (task.transient() && task.scheduled_event_id() != run.state.next_event_id()) {
     // Events came since the last attempt: the task is a new one, and real.
@@ -110,7 +120,8 @@ WorkflowTaskStarted begin_task(Run& run, const std::string& identity, const std:
     task.set_attempt(1);
     set(task.mutable_start_to_close(), task_start_to_close(run, 1));
     task.set_scheduled_event_id(run.state.next_event_id());
-    fill_scheduled(run, run.append(enums::EVENT_TYPE_WORKFLOW_TASK_SCHEDULED).mutable_workflow_task_scheduled_event_attributes());
+    fill_scheduled(
+        run, run.append(enums::EVENT_TYPE_WORKFLOW_TASK_SCHEDULED).mutable_workflow_task_scheduled_event_attributes());
   }
   const bool was_durable = run.durable;
   WorkflowTaskStarted started;
@@ -133,7 +144,8 @@ WorkflowTaskStarted begin_task(Run& run, const std::string& identity, const std:
     fill_started(run, begun.mutable_workflow_task_started_event_attributes());
   } else {
     task.set_started_event_id(run.state.next_event_id());
-    fill_started(run, run.append(enums::EVENT_TYPE_WORKFLOW_TASK_STARTED).mutable_workflow_task_started_event_attributes());
+    fill_started(run,
+                 run.append(enums::EVENT_TYPE_WORKFLOW_TASK_STARTED).mutable_workflow_task_started_event_attributes());
     started.history_last = run.state.next_event_id() - 1;
   }
   run.changed = true;
@@ -165,20 +177,24 @@ WorkflowTaskStarted begin_task(Run& run, const std::string& identity, const std:
 absl::Status start_workflow_task(Run& run, const StartWorkflowTask& input, Output& output) {
   if (run.closed() || !run.has_task()) return task_not_found();
   const auto& task = run.state.workflow_task();
-  if (task.scheduled_event_id() != input.scheduled_event_id || task.attempt() != input.attempt || task.started_event_id() != 0) {
+  if (task.scheduled_event_id() != input.scheduled_event_id || task.attempt() != input.attempt ||
+      task.started_event_id() != 0) {
     return task_not_found();
   }
   const bool from_sticky = task.task_queue().kind() == enums::TASK_QUEUE_KIND_STICKY;
-  if (from_sticky ? input.task_queue != task.task_queue().name() : input.task_queue != run.state.task_queue()) return task_not_found();
+  if (from_sticky ? input.task_queue != task.task_queue().name() : input.task_queue != run.state.task_queue())
+    return task_not_found();
   if (!from_sticky) run.state.clear_sticky();
   output = begin_task(run, input.identity, input.request_id, from_sticky);
   return absl::OkStatus();
 }
 
-void fail_task(Run& run, enums::WorkflowTaskFailedCause cause, const failure::Failure* failure, const std::string& identity) {
+void fail_task(Run& run, enums::WorkflowTaskFailedCause cause, const failure::Failure* failure,
+               const std::string& identity) {
   const int32_t attempt = run.state.workflow_task().attempt();
   if (attempt == 1) {
-    auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_TASK_FAILED).mutable_workflow_task_failed_event_attributes();
+    auto* attributes =
+        run.append(enums::EVENT_TYPE_WORKFLOW_TASK_FAILED).mutable_workflow_task_failed_event_attributes();
     attributes->set_scheduled_event_id(run.state.workflow_task().scheduled_event_id());
     attributes->set_started_event_id(run.state.workflow_task().started_event_id());
     attributes->set_cause(cause);
@@ -190,7 +206,8 @@ void fail_task(Run& run, enums::WorkflowTaskFailedCause cause, const failure::Fa
 
 absl::Status fail_workflow_task(Run& run, const FailWorkflowTask& input) {
   if (run.closed() || !matches(run, input.token)) return task_not_found();
-  fail_task(run, input.request.cause(), input.request.has_failure() ? &input.request.failure() : nullptr, input.request.identity());
+  fail_task(run, input.request.cause(), input.request.has_failure() ? &input.request.failure() : nullptr,
+            input.request.identity());
   return absl::OkStatus();
 }
 
@@ -198,7 +215,8 @@ void workflow_task_timed_out(Run& run, enums::TimeoutType type) {
   const int32_t attempt = run.state.workflow_task().attempt();
   const bool sticky = type == enums::TIMEOUT_TYPE_SCHEDULE_TO_START;
   if (attempt == 1) {
-    auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT).mutable_workflow_task_timed_out_event_attributes();
+    auto* attributes =
+        run.append(enums::EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT).mutable_workflow_task_timed_out_event_attributes();
     attributes->set_scheduled_event_id(run.state.workflow_task().scheduled_event_id());
     attributes->set_started_event_id(run.state.workflow_task().started_event_id());
     attributes->set_timeout_type(type);

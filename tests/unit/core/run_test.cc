@@ -1,139 +1,7 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <algorithm>
-
-#include "engine/core/core.h"
-#include "engine/core/times.h"
-#include "temporal/api/enums/v1/event_type.pb.h"
-#include "temporal/api/enums/v1/failed_cause.pb.h"
+#include "tests/unit/core/run_fixture.h"
 
 namespace skald::core {
 namespace {
-
-namespace enums = temporal::api::enums::v1;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
-// A run under test: time, randomness and all events it has written.
-class RunTest : public ::testing::Test {
- protected:
-  RunTest() { ns_.id = "ns-id", ns_.name = "default"; }
-
-  Context context() {
-    static const auto no_namespace = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
-    return {now_, *random_, limits_, ns_, no_namespace};
-  }
-
-  api::StartWorkflowExecutionRequest request() {
-    api::StartWorkflowExecutionRequest request;
-    request.set_namespace_("default");
-    request.set_workflow_id("order-1");
-    request.mutable_workflow_type()->set_name("order");
-    request.mutable_task_queue()->set_name("orders");
-    request.set_request_id("start-1");
-    return request;
-  }
-
-  void begin(const api::StartWorkflowExecutionRequest& request) {
-    StartResult result = start({request, std::nullopt, std::nullopt, std::nullopt}, nullptr, context());
-    ASSERT_TRUE(result.status.ok()) << result.status;
-    ASSERT_TRUE(result.created_run.has_value());
-    run_ = std::move(result.created_run->state);
-    record(result.created_run->effects);
-  }
-
-  Transition apply_input(const Input& input) {
-    Transition transition = apply(run_, input, context());
-    record(transition.effects);
-    return transition;
-  }
-
-  // A worker takes the scheduled task.
-  state::TaskToken take_task() {
-    StartWorkflowTask start{run_.workflow_task().scheduled_event_id(), run_.workflow_task().attempt(), run_.workflow_task().task_queue().name(), "worker", "poll"};
-    Transition transition = apply_input(start);
-    EXPECT_TRUE(transition.status.ok()) << transition.status;
-    state::TaskToken token;
-    token.ParseFromString(std::get<WorkflowTaskStarted>(transition.output).response.task_token());
-    return token;
-  }
-
-  Transition complete(const state::TaskToken& token, std::vector<temporal::api::command::v1::Command> commands) {
-    CompleteWorkflowTask input{token, {}};
-    for (auto& command : commands) *input.request.add_commands() = std::move(command);
-    return apply_input(input);
-  }
-
-  static temporal::api::command::v1::Command schedule_activity(const std::string& id) {
-    temporal::api::command::v1::Command command;
-    command.set_command_type(enums::COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK);
-    auto* attributes = command.mutable_schedule_activity_task_command_attributes();
-    attributes->set_activity_id(id);
-    attributes->mutable_activity_type()->set_name("pay");
-    set(attributes->mutable_start_to_close_timeout(), absl::Seconds(10));
-    return command;
-  }
-
-  static temporal::api::command::v1::Command start_timer(const std::string& id, absl::Duration after) {
-    temporal::api::command::v1::Command command;
-    command.set_command_type(enums::COMMAND_TYPE_START_TIMER);
-    command.mutable_start_timer_command_attributes()->set_timer_id(id);
-    set(command.mutable_start_timer_command_attributes()->mutable_start_to_fire_timeout(), after);
-    return command;
-  }
-
-  static temporal::api::command::v1::Command complete_workflow() {
-    temporal::api::command::v1::Command command;
-    command.set_command_type(enums::COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION);
-    command.mutable_complete_workflow_execution_command_attributes();
-    return command;
-  }
-
-  state::TaskToken take_activity(int64_t scheduled) {
-    Transition transition = apply_input(StartActivity{scheduled, run_.activities().at(scheduled).attempt(), "worker", "poll"});
-    EXPECT_TRUE(transition.status.ok()) << transition.status;
-    state::TaskToken token;
-    token.ParseFromString(std::get<ActivityStarted>(transition.output).response.task_token());
-    return token;
-  }
-
-  SignalWorkflow signal(const std::string& request_id) {
-    SignalWorkflow input;
-    input.request.set_signal_name("go");
-    input.request.set_request_id(request_id);
-    return input;
-  }
-
-  std::vector<std::string> event_names() const {
-    std::vector<std::string> names;
-    for (const auto& event : events_) names.push_back(enums::EventType_Name(event.event_type()).substr(sizeof("EVENT_TYPE_") - 1));
-    return names;
-  }
-
-  // Events are numbered without a gap, their times never run backwards, and the state survives being stored.
-  void record(const Effects& effects) {
-    for (const auto& event : effects.events) {
-      EXPECT_EQ(event.event_id(), static_cast<int64_t>(events_.size()) + 1);
-      if (!events_.empty()) {
-        EXPECT_GE(to_time(event.event_time()), to_time(events_.back().event_time()));
-      }
-      events_.push_back(event);
-    }
-    EXPECT_EQ(run_.next_event_id(), static_cast<int64_t>(events_.size()) + 1);
-    state::RunState again;
-    ASSERT_TRUE(again.ParseFromString(encode(run_)));
-    EXPECT_EQ(encode(again), encode(run_));
-  }
-
-  absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
-  std::unique_ptr<base::Random> random_ = base::make_seeded_random(7);
-  Limits limits_;
-  NamespaceSettings ns_;
-  state::RunState run_;
-  std::vector<temporal::api::history::v1::HistoryEvent> events_;
-};
 
 TEST_F(RunTest, OneActivityWorkflowWritesTheEventsThatEverySdkExpects) {
   begin(request());
@@ -141,9 +9,11 @@ TEST_F(RunTest, OneActivityWorkflowWritesTheEventsThatEverySdkExpects) {
   CompleteActivity done{take_activity(5), std::nullopt, "worker"};
   EXPECT_TRUE(apply_input(done).status.ok());
   EXPECT_TRUE(complete(take_task(), {complete_workflow()}).effects.closed);
-  EXPECT_THAT(event_names(), ElementsAre("WORKFLOW_EXECUTION_STARTED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_COMPLETED",
-                                         "ACTIVITY_TASK_SCHEDULED", "ACTIVITY_TASK_STARTED", "ACTIVITY_TASK_COMPLETED", "WORKFLOW_TASK_SCHEDULED",
-                                         "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_COMPLETED", "WORKFLOW_EXECUTION_COMPLETED"));
+  EXPECT_THAT(event_names(),
+              ElementsAre("WORKFLOW_EXECUTION_STARTED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED",
+                          "WORKFLOW_TASK_COMPLETED", "ACTIVITY_TASK_SCHEDULED", "ACTIVITY_TASK_STARTED",
+                          "ACTIVITY_TASK_COMPLETED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED",
+                          "WORKFLOW_TASK_COMPLETED", "WORKFLOW_EXECUTION_COMPLETED"));
 }
 
 TEST_F(RunTest, StartOfATaskNeedNotBeDurableButItsEndMust) {
@@ -171,7 +41,9 @@ TEST_F(RunTest, AnOpenRunRefusesASecondStartAndSaysWhichRunItIs) {
   const CurrentRun current{run_.run_id(), run_.status(), "start-1", &run_};
   const StartResult refused = start({second, std::nullopt, std::nullopt, std::nullopt}, &current, context());
   EXPECT_EQ(refused.status.code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_TRUE(refused.status.GetPayload("type.googleapis.com/temporal.api.errordetails.v1.WorkflowExecutionAlreadyStartedFailure").has_value());
+  EXPECT_TRUE(refused.status
+                  .GetPayload("type.googleapis.com/temporal.api.errordetails.v1.WorkflowExecutionAlreadyStartedFailure")
+                  .has_value());
 }
 
 TEST_F(RunTest, SignalsThatArriveDuringATaskAreBufferedAndSeenByTheNext) {
@@ -181,8 +53,9 @@ TEST_F(RunTest, SignalsThatArriveDuringATaskAreBufferedAndSeenByTheNext) {
   EXPECT_EQ(events_.size(), 3u);
   const Transition refused = complete(token, {complete_workflow()});
   EXPECT_EQ(refused.status, absl::InvalidArgumentError("UnhandledCommand"));
-  EXPECT_THAT(event_names(), ElementsAre("WORKFLOW_EXECUTION_STARTED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_FAILED",
-                                         "WORKFLOW_EXECUTION_SIGNALED", "WORKFLOW_TASK_SCHEDULED"));
+  EXPECT_THAT(event_names(),
+              ElementsAre("WORKFLOW_EXECUTION_STARTED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED",
+                          "WORKFLOW_TASK_FAILED", "WORKFLOW_EXECUTION_SIGNALED", "WORKFLOW_TASK_SCHEDULED"));
   EXPECT_TRUE(complete(take_task(), {complete_workflow()}).effects.closed);
 }
 
@@ -241,7 +114,9 @@ TEST_F(RunTest, AFailedActivityIsTriedAgainAfterItsBackoff) {
   EXPECT_THAT(apply_input(Tick{}).effects.dispatch_activities, IsEmpty()) << "a retry is handed out once";
   CompleteActivity done{take_activity(5), std::nullopt, "worker"};
   EXPECT_TRUE(apply_input(done).status.ok());
-  const auto started = std::find_if(events_.begin(), events_.end(), [](const auto& event) { return event.has_activity_task_started_event_attributes(); });
+  const auto started = std::find_if(events_.begin(), events_.end(), [](const auto& event) {
+    return event.has_activity_task_started_event_attributes();
+  });
   ASSERT_NE(started, events_.end());
   EXPECT_EQ(started->activity_task_started_event_attributes().attempt(), 2);
   EXPECT_EQ(started->activity_task_started_event_attributes().last_failure().message(), "out of ink");
@@ -299,11 +174,15 @@ TEST_F(RunTest, AFailedWorkflowWithARetryPolicyGoesOnInANewRun) {
   begin(retried);
   temporal::api::command::v1::Command fail;
   fail.set_command_type(enums::COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION);
-  fail.mutable_fail_workflow_execution_command_attributes()->mutable_failure()->mutable_application_failure_info()->set_type("Oops");
+  fail.mutable_fail_workflow_execution_command_attributes()
+      ->mutable_failure()
+      ->mutable_application_failure_info()
+      ->set_type("Oops");
   const Transition failed = complete(take_task(), {fail});
   ASSERT_TRUE(failed.successor.has_value());
   EXPECT_EQ(failed.successor->state.attempt(), 2);
-  EXPECT_EQ(events_.back().workflow_execution_failed_event_attributes().new_execution_run_id(), failed.successor->state.run_id());
+  EXPECT_EQ(events_.back().workflow_execution_failed_event_attributes().new_execution_run_id(),
+            failed.successor->state.run_id());
   EXPECT_FALSE(failed.successor->state.has_workflow_task()) << "its first task waits for the backoff";
 }
 
