@@ -57,9 +57,10 @@ void add_server_command(CLI::App& root, int& exit_code) {
   CLI::App* command = root.add_subcommand("server", "Run the engine and its gRPC API");
   command->add_option("--store", options->store, "Where state is kept: sqlite:FILE (the file's folder is made)")->capture_default_str();
   command->add_option("--grpc", options->grpc_address, "Where to serve, host:port (port 0 picks a free one)")->capture_default_str();
+  command->add_option("--workflows", options->workflows, "Folder of Lua workflows (*.lua) that the server runs itself")->check(CLI::ExistingDirectory);
   command->add_option("--plugins", options->plugins, "Folder of plugins (*.so) whose activities the server runs itself")->check(CLI::ExistingDirectory);
-  command->add_option("--namespace", options->namespace_name, "Whose activities the plugins run")->capture_default_str();
-  command->add_option("--task-queue", options->task_queue, "The task queue the plugins serve")->capture_default_str();
+  command->add_option("--namespace", options->namespace_name, "Whose tasks workflows and plugins run")->capture_default_str();
+  command->add_option("--task-queue", options->task_queue, "The task queue workflows and plugins serve")->capture_default_str();
   command->add_option("--owners", options->owners, "Owner loops; as many as cores is right")->capture_default_str()->check(CLI::Range(1, 64));
   command->footer("Examples:\n  skald server\n  skald server --store sqlite:/var/lib/skald/skald.sqlite --grpc 127.0.0.1:0");
   command->callback([options, &exit_code] { exit_code = run(*options); });

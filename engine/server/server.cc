@@ -14,10 +14,12 @@
 #include "engine/matching/matching.h"
 #include "engine/namespaces/registry.h"
 #include "engine/server/in_process_transport.h"
+#include "engine/server/script_log.h"
 #include "engine/shard/engine_impl.h"
 #include "engine/store/sqlite/sqlite_store.h"
 #include "engine/visibility/attributes.h"
 #include "engine/worker/activity_worker.h"
+#include "lua/embedded_worker.h"
 #include "plugins/host/plugin_host.h"
 
 namespace skald::server {
@@ -54,6 +56,10 @@ struct Server::Parts {
   core::Limits limits;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<namespaces::Registry> namespaces;
+  ScriptLog script_log;
+  lua::Definitions definitions;
+  std::unique_ptr<lua::SlowLane> slow_lane;
+  std::vector<std::unique_ptr<lua::EmbeddedLuaWorker>> scripts;  // one an owner loop
   std::vector<std::unique_ptr<shard::EngineImpl>> engine;  // one; destroyed after the loops have stopped
   std::unique_ptr<matching::Matching> matching;
   std::unique_ptr<base::ThreadExecutor> timing;
@@ -96,6 +102,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
   auto id = cluster_id(*parts->store, *parts->random);
   if (!id.ok()) return id.status();
 
+  if (!options.workflows.empty()) {
+    if (auto status = parts->definitions.load(options.workflows); !status.ok()) return status;
+    for (const auto& definition : parts->definitions.all_current()) {
+      if (!definition->error.empty()) spdlog::error("the workflow {} cannot run: {}", definition->name, definition->error);
+    }
+    parts->slow_lane = std::make_unique<lua::SlowLane>();
+  }
   parts->timing = std::make_unique<base::ThreadExecutor>("skald-timing", parts->clock);
   parts->matching = std::make_unique<matching::Matching>(parts->clock, *parts->timing);
   const std::string holder = absl::StrCat("skald pid ", getpid());
@@ -106,7 +119,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
     auto lease = parts->store->acquire(first, last, holder);
     if (!lease.ok()) return lease.status();
     parts->loops.push_back(std::make_unique<base::ThreadExecutor>(absl::StrCat("skald-owner-", i), parts->clock));
-    owners.push_back({*parts->loops.back(), *lease, base::make_system_random(), nullptr});
+    shard::EmbeddedWorker* embedded = nullptr;
+    if (!options.workflows.empty()) {
+      lua::EmbeddedWorkerOptions scripts{.task_queues = {options.task_queue}, .namespaces = {options.namespace_name}, .handler = {}};
+      scripts.handler.cached_bytes /= static_cast<size_t>(options.owners);
+      parts->scripts.push_back(
+          std::make_unique<lua::EmbeddedLuaWorker>(parts->definitions, parts->script_log, parts->slow_lane.get(), std::move(scripts)));
+      embedded = parts->scripts.back().get();
+    }
+    owners.push_back({*parts->loops.back(), *lease, base::make_system_random(), embedded});
   }
   parts->engine.push_back(std::make_unique<shard::EngineImpl>(
       shard::EngineOptions{parts->clock, *parts->store, *parts->matching, *parts->namespaces, parts->limits}, shard::OwnerLimits(), std::move(owners),
@@ -133,6 +154,7 @@ Server::~Server() {
   }
   parts_->matching->stop();
   parts_->grpc->stop(kGrace);
+  parts_->slow_lane.reset();
   for (auto& loop : parts_->loops) loop->stop();
   parts_->timing->stop();
   parts_->grpc.reset();

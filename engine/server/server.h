@@ -12,8 +12,9 @@ struct ServerOptions {
   std::string store = "sqlite:data/skald.sqlite";
   std::string grpc_address = "127.0.0.1:7233";
   int owners = 2;                        // owner loops
-  std::string plugins;                   // folder of *.so; empty = none
-  std::string namespace_name = "default";  // whose tasks the plugins run
+  std::string workflows;                   // folder of *.lua; empty = none
+  std::string plugins;                     // folder of *.so; empty = none
+  std::string namespace_name = "default";  // whose tasks workflows and plugins run
   std::string task_queue = "skald";        // and on which queue
 };
 

@@ -1,0 +1,175 @@
+#include "lua/sandbox.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <cstdarg>
+#include <ctime>
+#include <map>
+#include <new>
+#include <utility>
+
+namespace skald::lua {
+namespace {
+
+constexpr int kHookEvery = 1000;
+constexpr uint32_t kClockEvery = 64;          // hooks
+constexpr uint64_t kBytesPerInstruction = 32;  // what filling memory costs, compared with an instruction
+// Most runs end before they have made so much garbage that collecting it pays.
+constexpr size_t kCollectFrom = 512 << 10;
+
+int64_t thread_cpu_ns() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+Sandbox::Sandbox(const SandboxLimits& limits, uint64_t random_seed)
+    : limits_(limits), arena_(limits.memory_bytes, this), random_(random_seed), state_(lua_newstate(Arena::allocate, &arena_)) {
+  if (state_ == nullptr) throw std::bad_alloc();
+  lua_gc(state_, LUA_GCSTOP);
+  *static_cast<void**>(lua_getextraspace(state_)) = nullptr;
+  {
+    const Arena::HostWork host(arena_);
+    open_base_library(state_);
+  }
+  lua_sethook(state_, &Sandbox::on_count, LUA_MASKCOUNT, kHookEvery);
+  begin_budget();
+}
+
+void Sandbox::begin_budget() {
+  const uint64_t before = spent();
+  const uint64_t slice_left = slice_end_ > before ? slice_end_ - before : 1;
+  counted_ = charged_ = 0;
+  hooks_ = 0;
+  allocated_at_start_ = arena_.allocated_bytes();
+  cpu_start_ns_ = 0;
+  if (slice_end_ != 0) slice_end_ = slice_left;
+  if (!collecting_ && arena_.used_bytes() > kCollectFrom) {
+    collecting_ = true;
+    lua_gc(state_, LUA_GCRESTART);
+  }
+}
+
+void Sandbox::begin_slice(uint64_t instructions) {
+  slice_end_ = instructions == 0 ? 0 : spent() + instructions;
+  cpu_start_ns_ = 0;  // Another thread may be at work, with a clock of its own.
+}
+
+uint64_t Sandbox::spent() const {
+  return counted_ + charged_ + (arena_.allocated_bytes() - allocated_at_start_) / kBytesPerInstruction;
+}
+
+Pause Sandbox::take_pause() { return std::exchange(pause_, Pause::kNone); }
+
+void Sandbox::set_doom(lua_State* L, const char* reason) {
+  if (!doom_.empty()) return;
+  const std::string where = place(L);
+  doom_ = where.empty() ? reason : absl::StrCat(where, ": ", reason);
+}
+
+void Sandbox::on_count(lua_State* L, lua_Debug*) {
+  Sandbox& self = of(L);
+  self.counted_ += self.doomed() ? 1 : kHookEvery;
+  const uint64_t spent = self.spent();
+  if (!self.collecting_ && self.arena_.used_bytes() > kCollectFrom) {
+    self.collecting_ = true;
+    lua_gc(L, LUA_GCRESTART);
+  }
+  bool out_of_time = false;
+  if (++self.hooks_ % kClockEvery == 0) {
+    const int64_t now = thread_cpu_ns();
+    if (self.cpu_start_ns_ == 0) self.cpu_start_ns_ = now;
+    out_of_time = now - self.cpu_start_ns_ > absl::ToInt64Nanoseconds(self.limits_.budget_time);
+  }
+  if (spent > self.limits_.budget || out_of_time || self.doomed()) {
+    self.set_doom(L, "the workflow computed for too long without waiting");
+    lua_sethook(L, &Sandbox::on_count, LUA_MASKCOUNT, 1);
+    if (lua_isyieldable(L)) {
+      self.pause_ = Pause::kDoomed;
+      lua_yield(L, 0);
+      return;
+    }
+    lua_pushstring(L, self.doom_.c_str());
+    lua_error(L);
+  }
+  if (self.slice_end_ != 0 && spent > self.slice_end_ && lua_isyieldable(L)) {
+    self.pause_ = Pause::kSlice;
+    lua_yield(L, 0);
+  }
+}
+
+int Sandbox::keep_traceback(lua_State* L) {
+  if (lua_type(L, 1) != LUA_TSTRING) {
+    lua_settop(L, 1);
+    return 1;
+  }
+  Sandbox& self = of(L);
+  if (self.arena_.used_bytes() > self.limits_.memory_bytes) return 1;
+  self.charge(kHookEvery);
+  const Arena::HostWork host(self.arena_);
+  luaL_traceback(L, L, nullptr, 1);
+  self.failed_message_ = lua_tostring(L, 1);
+  self.failed_traceback_ = lua_tostring(L, -1);
+  lua_settop(L, 1);
+  return 1;
+}
+
+std::string Sandbox::traceback_of(lua_State* L, const std::string& message) const {
+  if (!failed_traceback_.empty() && message == failed_message_) return failed_traceback_;
+  const Arena::HostWork host(of(L).arena_);
+  luaL_traceback(L, L, nullptr, 0);
+  std::string traceback = lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return traceback;
+}
+
+std::string Sandbox::place(lua_State* L) {
+  lua_Debug frame;
+  for (int level = 0; lua_getstack(L, level, &frame); ++level) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline > 0 && frame.source[0] == '@') return absl::StrCat(frame.short_src, ":", frame.currentline);
+  }
+  return "";
+}
+
+lua_CFunction stock_function(const char* library, const char* name) {
+  using Functions = std::map<std::pair<std::string, std::string>, lua_CFunction>;
+  static const Functions functions = [] {
+    Functions found;
+    lua_State* L = luaL_newstate();
+    luaL_openlibs(L);
+    for (const char* each : {"_G", "string", "table", "math", "utf8"}) {
+      lua_getglobal(L, each);
+      for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+        if (lua_iscfunction(L, -1)) found[{each, lua_tostring(L, -2)}] = lua_tocfunction(L, -1);
+      }
+      lua_pop(L, 1);
+    }
+    lua_close(L);
+    return found;
+  }();
+  return functions.at({library, name});
+}
+
+void rethrow_if_doomed(lua_State* L, int status) {
+  Sandbox& sandbox = Sandbox::of(L);
+  if (status == LUA_ERRMEM) sandbox.set_doom(L, "the workflow used up its memory");
+  if (sandbox.doomed()) lua_error(L);
+}
+
+void raise(lua_State* L, const char* format, ...) {
+  luaL_where(L, 1);
+  char text[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  lua_pushstring(L, text);
+  lua_concat(L, 2);
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+}  // namespace skald::lua

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <lua.hpp>
+#include <string>
+
+#include "lua/arena.h"
+#include "lua/random_stream.h"
+
+namespace skald::lua {
+
+struct SandboxLimits {
+  size_t memory_bytes = 64 << 20;
+  // Work is counted in Lua instructions; what the host's functions do for the script is charged in the same unit.
+  uint64_t slice = 200'000;       // after this much a run leaves the fast lane
+  uint64_t budget = 500'000'000;  // for one workflow task
+  absl::Duration budget_time = absl::Seconds(5);  // of CPU, for one workflow task: for what the count does not see
+};
+
+// Why a coroutine yielded without asking to.
+enum class Pause { kNone, kSlice, kDoomed };
+
+// A Lua state that a stranger's script may run in: no way out to the system, nothing that differs between two runs of the same script,
+// memory and work bounded. One thread at a time.
+class Sandbox {
+ public:
+  Sandbox(const SandboxLimits& limits, uint64_t random_seed);
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+
+  static Sandbox& of(lua_State* L) {
+    void* arena = nullptr;
+    lua_getallocf(L, &arena);
+    return *static_cast<Sandbox*>(static_cast<Arena*>(arena)->owner());
+  }
+
+  lua_State* state() { return state_; }
+  Arena& arena() { return arena_; }
+  const Arena& arena() const { return arena_; }
+  RandomStream& random() { return random_; }
+
+  // The budget begins anew; work that was charged before is forgotten.
+  void begin_budget();
+  // Until `instructions` more are spent coroutines are not interrupted; 0 = never.
+  void begin_slice(uint64_t instructions);
+  // Work of the host for the script.
+  void charge(uint64_t instructions) { charged_ += instructions; }
+
+  // Set when lua_resume returned LUA_YIELD and the script had not asked for it. Clears it.
+  Pause take_pause();
+  // A doomed script used up a limit: it must not go on, and no pcall of its own may stop that.
+  bool doomed() const { return !doom_.empty(); }
+  const std::string& doom() const { return doom_; }
+  void set_doom(lua_State* L, const char* reason);
+
+  // Remembers where the script failed, before the stack is unwound by a pcall on the way. A message handler: the error is its argument.
+  static int keep_traceback(lua_State* L);
+  // The traceback kept for this message, or else the one of `L` as it is.
+  std::string traceback_of(lua_State* L, const std::string& message) const;
+
+  // The script's place for messages: "file:line", or "" where no Lua code is running.
+  static std::string place(lua_State* L);
+
+ private:
+  static void on_count(lua_State* L, lua_Debug* frame);
+  uint64_t spent() const;
+
+  SandboxLimits limits_;
+  Arena arena_;
+  RandomStream random_;
+  lua_State* state_;
+  uint64_t counted_ = 0;
+  uint64_t charged_ = 0;
+  uint64_t allocated_at_start_ = 0;
+  uint64_t slice_end_ = 0;
+  int64_t cpu_start_ns_ = 0;
+  uint32_t hooks_ = 0;
+  Pause pause_ = Pause::kNone;
+  bool collecting_ = false;
+  std::string doom_;
+  std::string failed_message_;
+  std::string failed_traceback_;
+};
+
+// The libraries, one file each. All but the base library are opened when a script first asks for them.
+void open_base_library(lua_State* L);
+int open_string_library(lua_State* L);
+int open_table_library(lua_State* L);
+int open_math_library(lua_State* L);
+int open_utf8_library(lua_State* L);
+
+// A function of Lua's own libraries, which a library of ours offers unchanged or wraps.
+lua_CFunction stock_function(const char* library, const char* name);
+
+// A value as text, without addresses; pushes it.
+void push_text(lua_State* L, int index);
+// For continuations of protected calls: throws again if the script is doomed. The error is on top.
+void rethrow_if_doomed(lua_State* L, int status);
+// luaL_checkstack and friends add positions and raise; this raises with the position of the calling Lua code.
+[[noreturn]] void raise(lua_State* L, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+}  // namespace skald::lua

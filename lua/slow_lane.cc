@@ -1,0 +1,53 @@
+#include "lua/slow_lane.h"
+
+#include <utility>
+
+namespace skald::lua {
+namespace {
+
+constexpr uint64_t kTurn = 5'000'000;  // instructions
+
+}  // namespace
+
+SlowLane::SlowLane(int threads) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+}
+
+SlowLane::~SlowLane() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void SlowLane::take(std::unique_ptr<WorkflowTaskHandler::Unfinished> task, Answered answered) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(task), std::move(answered)});
+  }
+  changed_.notify_one();
+}
+
+void SlowLane::work() {
+  while (true) {
+    Entry entry;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      entry = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    WorkflowTaskHandler::Answer answer;
+    if (!entry.task->go_on(kTurn, answer)) {
+      take(std::move(entry.task), std::move(entry.answered));
+      continue;
+    }
+    entry.task.reset();
+    entry.answered(std::move(answer));
+  }
+}
+
+}  // namespace skald::lua

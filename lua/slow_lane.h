@@ -1,0 +1,43 @@
+#pragma once
+
+#include <absl/functional/any_invocable.h>
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "lua/workflow_task_handler.h"
+
+namespace skald::lua {
+
+// Where scripts that computed for too long go on, turn by turn, so that they hold up neither their neighbours nor each other.
+class SlowLane {
+ public:
+  using Answered = absl::AnyInvocable<void(WorkflowTaskHandler::Answer)>;
+
+  explicit SlowLane(int threads = 1);
+  // Ends with the turn at hand; tasks that are not finished are dropped.
+  ~SlowLane();
+
+  // `answered` is called once, on a thread of the lane. Thread-safe.
+  void take(std::unique_ptr<WorkflowTaskHandler::Unfinished> task, Answered answered);
+
+ private:
+  struct Entry {
+    std::unique_ptr<WorkflowTaskHandler::Unfinished> task;
+    Answered answered;
+  };
+
+  void work();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Entry> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace skald::lua
