@@ -1,12 +1,12 @@
 #include "engine/server/server.h"
 
+#include <utility>
+#include <vector>
+
 #include <absl/strings/str_cat.h>
 #include <absl/strings/strip.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
-
-#include <utility>
-#include <vector>
 
 #include "engine/api/grpc_server.h"
 #include "engine/api/methods.h"
@@ -60,7 +60,7 @@ struct Server::Parts {
   lua::Definitions definitions;
   std::unique_ptr<lua::SlowLane> slow_lane;
   std::vector<std::unique_ptr<lua::EmbeddedLuaWorker>> scripts;  // one an owner loop
-  std::vector<std::unique_ptr<shard::EngineImpl>> engine;  // one; destroyed after the loops have stopped
+  std::vector<std::unique_ptr<shard::EngineImpl>> engine;        // one; destroyed after the loops have stopped
   std::unique_ptr<matching::Matching> matching;
   std::unique_ptr<base::ThreadExecutor> timing;
   std::vector<std::unique_ptr<base::ThreadExecutor>> loops;
@@ -76,6 +76,12 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 int Server::port() const { return parts_->port; }
 
+shard::Engine& Server::engine() { return *parts_->engine.back(); }
+
+std::shared_ptr<const core::NamespaceSettings> Server::namespace_settings(const std::string& name) const {
+  return parts_->namespaces->by_name(name);
+}
+
 absl::Status Server::start_plugins(const ServerOptions& options) {
   if (options.plugins.empty()) return absl::OkStatus();
   const std::string data_path = options.store.substr(options.store.find(':') + 1) + ".plugins";
@@ -83,15 +89,18 @@ absl::Status Server::start_plugins(const ServerOptions& options) {
   if (!host.ok()) return host.status();
   parts_->plugins = *std::move(host);
   for (const std::string& problem : parts_->plugins->problems()) spdlog::warn("{}", problem);
-  parts_->transport = std::make_unique<InProcessTransport>(*parts_->engine.back(), *parts_->namespaces, parts_->clock, *parts_->timing);
+  parts_->transport =
+      std::make_unique<InProcessTransport>(*parts_->engine.back(), *parts_->namespaces, parts_->clock, *parts_->timing);
   parts_->activities = std::make_unique<worker::ActivityWorker>(
       *parts_->transport, *parts_->plugins,
-      worker::ActivityWorkerOptions{.namespace_name = options.namespace_name, .task_queue = options.task_queue, .identity = "skald-plugins"});
+      worker::ActivityWorkerOptions{
+          .namespace_name = options.namespace_name, .task_queue = options.task_queue, .identity = "skald-plugins"});
   parts_->activities->start();
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& options, std::function<void(const absl::Status&)> on_fatal) {
+absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
+                                                      std::function<void(const absl::Status&)> on_fatal) {
   auto parts = std::make_unique<Parts>();
   auto store = open_store(options.store);
   if (!store.ok()) return store.status();
@@ -105,7 +114,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
   if (!options.workflows.empty()) {
     if (auto status = parts->definitions.load(options.workflows); !status.ok()) return status;
     for (const auto& definition : parts->definitions.all_current()) {
-      if (!definition->error.empty()) spdlog::error("the workflow {} cannot run: {}", definition->name, definition->error);
+      if (!definition->error.empty())
+        spdlog::error("the workflow {} cannot run: {}", definition->name, definition->error);
     }
     parts->slow_lane = std::make_unique<lua::SlowLane>();
   }
@@ -121,20 +131,25 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
     parts->loops.push_back(std::make_unique<base::ThreadExecutor>(absl::StrCat("skald-owner-", i), parts->clock));
     shard::EmbeddedWorker* embedded = nullptr;
     if (!options.workflows.empty()) {
-      lua::EmbeddedWorkerOptions scripts{.task_queues = {options.task_queue}, .namespaces = {options.namespace_name}, .handler = {}};
+      lua::EmbeddedWorkerOptions scripts{
+          .task_queues = {options.task_queue}, .namespaces = {options.namespace_name}, .handler = {}};
       scripts.handler.cached_bytes /= static_cast<size_t>(options.owners);
-      parts->scripts.push_back(
-          std::make_unique<lua::EmbeddedLuaWorker>(parts->definitions, parts->script_log, parts->slow_lane.get(), std::move(scripts)));
+      parts->scripts.push_back(std::make_unique<lua::EmbeddedLuaWorker>(parts->definitions, parts->script_log,
+                                                                        parts->slow_lane.get(), std::move(scripts)));
       embedded = parts->scripts.back().get();
     }
     owners.push_back({*parts->loops.back(), *lease, base::make_system_random(), embedded});
   }
   parts->engine.push_back(std::make_unique<shard::EngineImpl>(
-      shard::EngineOptions{parts->clock, *parts->store, *parts->matching, *parts->namespaces, parts->limits}, shard::OwnerLimits(), std::move(owners),
-      [](const auto& attributes, const core::NamespaceSettings& ns) { return visibility::decode_attributes(attributes, ns.search_attributes); },
+      shard::EngineOptions{parts->clock, *parts->store, *parts->matching, *parts->namespaces, parts->limits},
+      shard::OwnerLimits(), std::move(owners),
+      [](const auto& attributes, const core::NamespaceSettings& ns) {
+        return visibility::decode_attributes(attributes, ns.search_attributes);
+      },
       std::move(on_fatal)));
   shard::EngineImpl& engine = *parts->engine.back();
-  parts->backend.reset(new api::Backend{engine, *parts->namespaces, parts->limits, parts->clock, *std::move(id), kVersion});
+  parts->backend.reset(
+      new api::Backend{engine, *parts->namespaces, parts->limits, parts->clock, *std::move(id), kVersion});
   parts->grpc = std::make_unique<api::GrpcServer>(api::all_methods(*parts->backend));
   engine.start();
   auto port = parts->grpc->start(options.grpc_address);

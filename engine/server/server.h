@@ -1,33 +1,47 @@
 #pragma once
 
-#include <absl/status/statusor.h>
-
 #include <functional>
 #include <memory>
 #include <string>
+
+#include <absl/status/statusor.h>
+
+namespace skald::core {
+struct NamespaceSettings;
+}
+namespace skald::shard {
+class Engine;
+}
 
 namespace skald::server {
 
 struct ServerOptions {
   std::string store = "sqlite:data/skald.sqlite";
   std::string grpc_address = "127.0.0.1:7233";
-  int owners = 2;                        // owner loops
+  int owners = 2;                          // owner loops
   std::string workflows;                   // folder of *.lua; empty = none
   std::string plugins;                     // folder of *.so; empty = none
   std::string namespace_name = "default";  // whose tasks workflows and plugins run
   std::string task_queue = "skald";        // and on which queue
 };
 
-// A whole server in this process: store, engine, API. Built and torn down in order; the only place that names concrete classes.
+// A whole server in this process: store, engine, API. Built and torn down in order; the only place that names concrete
+// classes.
 class Server {
  public:
-  // Opens the store, brings back what was under way and serves. Errors are sentences for the person who started it. `on_fatal` is called,
-  // from any thread, when the server cannot go on.
-  static absl::StatusOr<std::unique_ptr<Server>> start(const ServerOptions& options, std::function<void(const absl::Status&)> on_fatal);
+  // Opens the store, brings back what was under way and serves. Errors are sentences for the person who started it.
+  // `on_fatal` is called, from any thread, when the server cannot go on.
+  static absl::StatusOr<std::unique_ptr<Server>> start(const ServerOptions& options,
+                                                       std::function<void(const absl::Status&)> on_fatal);
   // Ends polls, lets commits finish, closes the store.
   ~Server();
 
   int port() const;
+
+  // For callers in this process, who need no wire. Valid as long as the server.
+  shard::Engine& engine();
+  // The settings of a namespace; null if there is none of this name.
+  std::shared_ptr<const core::NamespaceSettings> namespace_settings(const std::string& name) const;
 
  private:
   struct Parts;

@@ -50,6 +50,14 @@ struct HistoryPage {
   std::string next_page_token;
 };
 
+// What the engine wrote since it started.
+struct Statistics {
+  uint64_t commits = 0;   // batches handed to the store
+  uint64_t run_rows = 0;  // runs in them: each is one transition, or several at once
+  uint64_t rows = 0;      // rows of all tables
+  uint64_t bytes = 0;     // of state, history and messages
+};
+
 // The engine as the API sees it. Every method returns at once; requests have passed the API room's checks of form. What a method
 // answers is durable before `done` is called. Errors are canonical statuses with Temporal's texts; their details are status payloads
 // (see engine/core/error.h). Thread-safe.
@@ -101,6 +109,8 @@ class Engine {
   virtual void list(Call call, store::VisibilityQuery query, size_t page_size, std::string page_token,
                     Done<api::ListWorkflowExecutionsResponse> done) = 0;
   virtual void count(Call call, store::VisibilityQuery query, Done<api::CountWorkflowExecutionsResponse> done) = 0;
+
+  virtual Statistics statistics() const = 0;
 };
 
 }  // namespace skald::shard

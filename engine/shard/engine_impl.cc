@@ -35,6 +35,18 @@ void EngineImpl::start() {
   for (auto& owner : owners_) owner->start();
 }
 
+Statistics EngineImpl::statistics() const {
+  Statistics sum;
+  for (const auto& owner : owners_) {
+    const Statistics one = owner->statistics();
+    sum.commits += one.commits;
+    sum.run_rows += one.run_rows;
+    sum.rows += one.rows;
+    sum.bytes += one.bytes;
+  }
+  return sum;
+}
+
 Owner& EngineImpl::owner_of(const store::WorkflowKey& key) {
   const int slot = store::slot_of(key.namespace_id, key.workflow_id);
   const auto after = std::upper_bound(first_slots_.begin(), first_slots_.end(), slot);

@@ -80,6 +80,7 @@ class EngineImpl final : public Engine {
   void list(Call call, store::VisibilityQuery query, size_t page_size, std::string page_token,
             Done<api::ListWorkflowExecutionsResponse> done) override;
   void count(Call call, store::VisibilityQuery query, Done<api::CountWorkflowExecutionsResponse> done) override;
+  Statistics statistics() const override;
 
  private:
   template <typename Request>

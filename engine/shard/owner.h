@@ -5,6 +5,7 @@
 #include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <list>
@@ -22,6 +23,7 @@
 #include "engine/matching/matching.h"
 #include "engine/shard/cached_run.h"
 #include "engine/shard/embedded_worker.h"
+#include "engine/shard/engine.h"
 #include "engine/shard/namespace_source.h"
 #include "engine/store/store.h"
 
@@ -117,6 +119,8 @@ class Owner {
   absl::Time now() const { return parts_.clock.now(); }
   std::string new_query_id() { return parts_.random->uuid(); }
   size_t cached_bytes() const { return cached_bytes_; }
+  // From any thread.
+  Statistics statistics() const;
 
  private:
   // A group of transitions on its way to the store.
@@ -221,6 +225,12 @@ class Owner {
                         absl::StatusOr<core::api::QueryWorkflowResponse>>>
       query_answers_;  // of the task completion that is being applied
   bool fatal_ = false;
+
+  // Written by the loop, read by any thread.
+  std::atomic<uint64_t> commits_ = 0;
+  std::atomic<uint64_t> run_rows_ = 0;
+  std::atomic<uint64_t> rows_ = 0;
+  std::atomic<uint64_t> bytes_ = 0;
 };
 
 }  // namespace skald::shard

@@ -71,10 +71,16 @@ void Owner::flush() {
   committing_group_ = std::move(gathering_.front());
   gathering_.pop_front();
   store::Batch batch = build(*committing_group_);
+  commits_ += 1;
+  run_rows_ += batch.runs.size();
+  rows_ += batch.rows();
+  bytes_ += batch.bytes();
   parts_.store.commit(std::move(batch), [this, group = committing_group_](absl::Status status) {
     parts_.executor.post([this, group, status = std::move(status)]() mutable { committed(group, std::move(status)); });
   });
 }
+
+Statistics Owner::statistics() const { return {commits_, run_rows_, rows_, bytes_}; }
 
 store::Batch Owner::build(Gathering& group) {
   store::Batch batch;
