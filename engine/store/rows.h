@@ -25,6 +25,7 @@ struct WorkflowKey {
   auto operator<=>(const WorkflowKey&) const = default;
 };
 
+// `run_id` is unique for ever, across namespaces and workflows.
 struct RunKey {
   std::string namespace_id;
   std::string workflow_id;
@@ -79,7 +80,8 @@ struct AttributeValue {
   bool operator==(const AttributeValue&) const = default;
 };
 
-// What list and count see of a run. Written in the same commit as the run.
+// What list and count see of a run. Written in the same commit as the run. The start and execution times must be set, and
+// state_transition_count must not fall from one write to the next.
 struct VisibilityRow {
   RunKey key;
   std::string workflow_type;

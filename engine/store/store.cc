@@ -1,6 +1,13 @@
 #include "engine/store/store.h"
 
+#include <absl/strings/str_cat.h>
+
 namespace skald::store {
+
+absl::Status lease_lost(const std::string& holder) {
+  return absl::AbortedError(
+      absl::StrCat("the lease on the data was taken over by ", holder.empty() ? "another process" : holder));
+}
 
 bool Batch::empty() const { return rows() == 0; }
 

@@ -45,14 +45,18 @@ struct Batch {
   size_t bytes() const;
 };
 
-// A page of a scan; `next` is the key to go on after, empty at the end.
+// A page of a scan; `next` is the key to go on after, empty at the end. A full page has one even if nothing comes after it.
 template <typename Row>
 struct Page {
   std::vector<Row> rows;
   std::string next;
 };
 
-// Durable state. Thread-safe. Reads see every commit that was acknowledged before they were called.
+// ABORTED, in a sentence that names who took the lease, if known.
+absl::Status lease_lost(const std::string& holder);
+
+// Durable state. Thread-safe. Reads see every commit that was acknowledged before they were called. Limits and page sizes are above 0.
+// The destructor answers all that is pending.
 //
 // commit's outcomes: OK = durable. ABORTED = the lease is lost, nothing written. UNAVAILABLE or RESOURCE_EXHAUSTED (disk full) =
 // certainly nothing written. UNKNOWN = the outcome is not known; outcome_of(batch id) tells later. INTERNAL, DATA_LOSS = a defect or
@@ -62,12 +66,13 @@ class Store {
   virtual ~Store() = default;
 
   // Takes the slots [first, last) for `holder` (host:pid, for messages) and returns the lease with an epoch higher than any before.
-  // FAILED_PRECONDITION, with a sentence that names the holder, if a live process holds them.
+  // FAILED_PRECONDITION, with a sentence that names the holder, if a live process holds them. All leases of any of these slots end.
   virtual absl::StatusOr<Lease> acquire(int first_slot, int last_slot, const std::string& holder) = 0;
 
   // Batches of one lease are committed in the order given. Several leases' batches may share one transaction of the database.
   virtual void commit(Batch batch, CommitDone done) = 0;
-  // True if a batch of this id is durable. Kept for the last batches of each lease only.
+  // Asked after UNKNOWN: true if the batch is durable, false if it is not and never will be. Each lease's last durable batch is
+  // remembered, so an owner that may have to ask has one batch under way at a time. ABORTED if the lease is lost, and the memory with it.
   virtual void outcome_of(const Lease& lease, const std::string& batch_id, Done<bool> done) = 0;
 
   virtual void read_run(const RunKey& key, Done<std::optional<RunRow>> done) = 0;
