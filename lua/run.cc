@@ -1,8 +1,8 @@
 #include "lua/run.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <utility>
+
+#include <absl/strings/str_cat.h>
 
 #include "lua/failures.h"
 #include "lua/payloads.h"
@@ -18,7 +18,8 @@ constexpr uint64_t kInstructionsPerEvent = 200;
 
 std::string error_message(lua_State* L) {
   if (lua_type(L, -1) == LUA_TSTRING) return lua_tostring(L, -1);
-  return absl::StrCat("an error that is a ", luaL_typename(L, -1), " was thrown; throw text, or an error made by skald.fail");
+  return absl::StrCat("an error that is a ", luaL_typename(L, -1),
+                      " was thrown; throw text, or an error made by skald.fail");
 }
 
 }  // namespace
@@ -74,7 +75,8 @@ bool Run::next_task() {
   const int task = find_task(next_event_);
   const int end = task < 0 ? events_->size() : task;
   if (!compare_commands(next_event_, end) || task < 0) return false;
-  if (!expected_.empty()) return fail(surplus(expected_.front(), (*events_)[task].event_id()), "", /*non_determinism=*/true);
+  if (!expected_.empty())
+    return fail(surplus(expected_.front(), (*events_)[task].event_id()), "", /*non_determinism=*/true);
   const int from = next_event_;
   next_event_ = task + 1;
   return apply_task(from, task);
@@ -93,7 +95,8 @@ bool Run::apply_task(int from, int task) {
   const auto& started = (*events_)[task];
   sandbox_.begin_budget();
   sandbox_.charge(static_cast<uint64_t>(task - from) * kInstructionsPerEvent);
-  now_ = absl::UnixEpoch() + absl::Seconds(started.event_time().seconds()) + absl::Nanoseconds(started.event_time().nanos());
+  now_ = absl::UnixEpoch() + absl::Seconds(started.event_time().seconds()) +
+         absl::Nanoseconds(started.event_time().nanos());
   task_started_ = started.workflow_task_started_event_attributes();
   replaying_ = task + 1 < events_->size();
   std::string error;
@@ -144,7 +147,8 @@ bool Run::ended(Coroutine& coroutine) {
     command.set_command_type(COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION);
     auto& result = *command.mutable_complete_workflow_execution_command_attributes()->mutable_result()->add_payloads();
     std::string error;
-    if (!encode_payload(L, 1, "the workflow's result", result, error)) return fail(absl::StrCat(definition_->name, ".lua: ", error), "");
+    if (!encode_payload(L, 1, "the workflow's result", result, error))
+      return fail(absl::StrCat(definition_->name, ".lua: ", error), "");
     close_with(std::move(command), {COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION});
     return false;
   }
@@ -159,7 +163,7 @@ bool Run::ended(Coroutine& coroutine) {
 
 bool Run::threw(Coroutine& coroutine, int status) {
   lua_State* L = coroutine.L;
-  if (status == LUA_ERRMEM) sandbox_.set_doom(L, "the workflow used up its memory");
+  if (status == LUA_ERRMEM) sandbox_.set_out_of_memory(L);
   if (sandbox_.doomed()) return fail(sandbox_.doom(), sandbox_.traceback_of(L, ""));
   Failure failure;
   if (!read_failure(L, -1, failure)) {
@@ -195,7 +199,8 @@ void Run::close_with(Command command, ExpectedEvent expected) {
   add_command(std::move(command), std::move(expected));
 }
 
-bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query, temporal::api::query::v1::WorkflowQueryResult& result) {
+bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query,
+                       temporal::api::query::v1::WorkflowQueryResult& result) {
   result.set_result_type(QUERY_RESULT_TYPE_ANSWERED);
   lua_State* L = sandbox_.state();
   const int top = lua_gettop(L);
@@ -219,7 +224,8 @@ bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query, tem
   if (handler == query_handlers_.end()) {
     std::string known;
     for (const auto& [name, reference] : query_handlers_) absl::StrAppend(&known, known.empty() ? "" : ", ", name);
-    fail_query(absl::StrCat("unknown query '", query.query_type(), "'; this workflow answers: ", known.empty() ? "none" : known));
+    fail_query(absl::StrCat("unknown query '", query.query_type(),
+                            "'; this workflow answers: ", known.empty() ? "none" : known));
     return true;
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, handler->second);
@@ -235,7 +241,8 @@ bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query, tem
   sandbox_.random() = stream;
   if (status == LUA_OK) {
     lua_settop(coroutine.L, 1);
-    if (!encode_payload(coroutine.L, 1, "the query's answer", *result.mutable_answer()->add_payloads(), error)) fail_query(error);
+    if (!encode_payload(coroutine.L, 1, "the query's answer", *result.mutable_answer()->add_payloads(), error))
+      fail_query(error);
   } else if (pause == Pause::kDoomed || sandbox_.doomed() || status == LUA_ERRMEM) {
     fail_query(sandbox_.doomed() ? sandbox_.doom() : "the query used up the workflow's memory");
     return false;

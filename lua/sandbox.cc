@@ -1,19 +1,20 @@
 #include "lua/sandbox.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <cstdarg>
 #include <ctime>
 #include <map>
 #include <new>
 #include <utility>
 
+#include <absl/strings/str_cat.h>
+
 namespace skald::lua {
 namespace {
 
 constexpr int kHookEvery = 1000;
-constexpr uint32_t kClockEvery = 64;          // hooks
+constexpr uint32_t kClockEvery = 64;           // hooks
 constexpr uint64_t kBytesPerInstruction = 32;  // what filling memory costs, compared with an instruction
+constexpr int kDeepCalls = 10'000;
 // Most runs end before they have made so much garbage that collecting it pays.
 constexpr size_t kCollectFrom = 512 << 10;
 
@@ -26,7 +27,10 @@ int64_t thread_cpu_ns() {
 }  // namespace
 
 Sandbox::Sandbox(const SandboxLimits& limits, uint64_t random_seed)
-    : limits_(limits), arena_(limits.memory_bytes, this), random_(random_seed), state_(lua_newstate(Arena::allocate, &arena_)) {
+    : limits_(limits),
+      arena_(limits.memory_bytes, this),
+      random_(random_seed),
+      state_(lua_newstate(Arena::allocate, &arena_)) {
   if (state_ == nullptr) throw std::bad_alloc();
   lua_gc(state_, LUA_GCSTOP);
   *static_cast<void**>(lua_getextraspace(state_)) = nullptr;
@@ -67,6 +71,13 @@ void Sandbox::set_doom(lua_State* L, const char* reason) {
   if (!doom_.empty()) return;
   const std::string where = place(L);
   doom_ = where.empty() ? reason : absl::StrCat(where, ": ", reason);
+}
+
+void Sandbox::set_out_of_memory(lua_State* L) {
+  lua_Debug frame;
+  const bool deep = lua_getstack(L, kDeepCalls, &frame) != 0;
+  set_doom(L, deep ? "stack overflow: calls nested so deep that the workflow used up its memory"
+                   : "the workflow used up its memory");
 }
 
 void Sandbox::on_count(lua_State* L, lua_Debug*) {
@@ -155,7 +166,7 @@ lua_CFunction stock_function(const char* library, const char* name) {
 
 void rethrow_if_doomed(lua_State* L, int status) {
   Sandbox& sandbox = Sandbox::of(L);
-  if (status == LUA_ERRMEM) sandbox.set_doom(L, "the workflow used up its memory");
+  if (status == LUA_ERRMEM) sandbox.set_out_of_memory(L);
   if (sandbox.doomed()) lua_error(L);
 }
 

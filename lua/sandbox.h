@@ -1,10 +1,10 @@
 #pragma once
 
-#include <absl/time/time.h>
-
 #include <cstdint>
-#include <lua.hpp>
 #include <string>
+
+#include <absl/time/time.h>
+#include <lua.hpp>
 
 #include "lua/arena.h"
 #include "lua/random_stream.h"
@@ -14,16 +14,16 @@ namespace skald::lua {
 struct SandboxLimits {
   size_t memory_bytes = 64 << 20;
   // Work is counted in Lua instructions; what the host's functions do for the script is charged in the same unit.
-  uint64_t slice = 200'000;       // after this much a run leaves the fast lane
-  uint64_t budget = 500'000'000;  // for one workflow task
+  uint64_t slice = 200'000;                       // after this much a run leaves the fast lane
+  uint64_t budget = 500'000'000;                  // for one workflow task
   absl::Duration budget_time = absl::Seconds(5);  // of CPU, for one workflow task: for what the count does not see
 };
 
 // Why a coroutine yielded without asking to.
 enum class Pause { kNone, kSlice, kDoomed };
 
-// A Lua state that a stranger's script may run in: no way out to the system, nothing that differs between two runs of the same script,
-// memory and work bounded. One thread at a time.
+// A Lua state that a stranger's script may run in: no way out to the system, nothing that differs between two runs of
+// the same script, memory and work bounded. One thread at a time.
 class Sandbox {
  public:
   Sandbox(const SandboxLimits& limits, uint64_t random_seed);
@@ -54,8 +54,11 @@ class Sandbox {
   bool doomed() const { return !doom_.empty(); }
   const std::string& doom() const { return doom_; }
   void set_doom(lua_State* L, const char* reason);
+  // After LUA_ERRMEM.
+  void set_out_of_memory(lua_State* L);
 
-  // Remembers where the script failed, before the stack is unwound by a pcall on the way. A message handler: the error is its argument.
+  // Remembers where the script failed, before the stack is unwound by a pcall on the way. A message handler: the error
+  // is its argument.
   static int keep_traceback(lua_State* L);
   // The traceback kept for this message, or else the one of `L` as it is.
   std::string traceback_of(lua_State* L, const std::string& message) const;
