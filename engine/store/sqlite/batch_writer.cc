@@ -1,7 +1,5 @@
 #include "engine/store/sqlite/batch_writer.h"
 
-#include <absl/strings/str_cat.h>
-
 namespace skald::store {
 namespace {
 
@@ -16,8 +14,9 @@ void bind_time(Statement& statement, int index, absl::Time time) {
 }  // namespace
 
 absl::Status BatchWriter::prepare(sqlite3* db) {
+  db_ = db;
   const std::pair<Statement*, std::string_view> statements[] = {
-      {&lease_, "SELECT epoch, holder FROM ownership WHERE first_slot = ?"},
+      {&lease_, "SELECT epoch, holder, last_batch FROM ownership WHERE first_slot = ?"},
       {&last_batch_, "UPDATE ownership SET last_batch = ? WHERE first_slot = ?"},
       {&run_,
        "REPLACE INTO runs (namespace_id, workflow_id, run_id, slot, status, wake_time, has_work, state) VALUES (?, ?, "
@@ -50,7 +49,7 @@ absl::Status BatchWriter::prepare(sqlite3* db) {
 }
 
 absl::Status BatchWriter::write(const Batch& batch) {
-  if (auto status = check_lease(batch); !status.ok()) return status;
+  if (auto held = check_lease(batch.lease); !held.ok()) return held.status();
   if (auto status = delete_runs(batch); !status.ok()) return status;
   for (const std::string& id : batch.outbox_done) {
     if (auto status = outbox_done_.bind(1, id).run("deleting a message"); !status.ok()) return status;
@@ -60,14 +59,21 @@ absl::Status BatchWriter::write(const Batch& batch) {
   return last_batch_.bind(1, batch.id).bind(2, int64_t{batch.lease.first_slot}).run("noting the batch");
 }
 
-absl::Status BatchWriter::check_lease(const Batch& batch) {
-  lease_.bind(1, int64_t{batch.lease.first_slot});
-  const bool held = lease_.step() == SQLITE_ROW && lease_.number(0) == batch.lease.epoch;
-  const std::string holder = held ? "" : lease_.text(1);
+absl::StatusOr<bool> BatchWriter::is_last_batch(const Lease& lease, const std::string& batch_id) {
+  const auto last = check_lease(lease);
+  if (!last.ok()) return last.status();
+  return *last == batch_id;
+}
+
+absl::StatusOr<std::string> BatchWriter::check_lease(const Lease& lease) {
+  const int code = lease_.bind(1, int64_t{lease.first_slot}).step();
+  const bool held = code == SQLITE_ROW && lease_.number(0) == lease.epoch;
+  const std::string holder = code == SQLITE_ROW ? lease_.text(1) : "";
+  std::string last_batch = held ? lease_.text(2) : "";
   lease_.reset();
-  if (held) return absl::OkStatus();
-  return absl::AbortedError(
-      absl::StrCat("the lease on the data was taken over by ", holder.empty() ? "another process" : holder));
+  if (code != SQLITE_ROW && code != SQLITE_DONE) return sqlite_error(db_, "reading the lease");
+  if (!held) return lease_lost(holder);
+  return last_batch;
 }
 
 absl::Status BatchWriter::delete_runs(const Batch& batch) {

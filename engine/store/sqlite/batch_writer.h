@@ -1,9 +1,10 @@
 #pragma once
 
-#include <absl/status/status.h>
-#include <sqlite3.h>
-
 #include <string>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <sqlite3.h>
 
 #include "engine/store/sqlite/statement.h"
 #include "engine/store/store.h"
@@ -18,12 +19,17 @@ class BatchWriter {
   // Writes the batch if its lease still holds; ABORTED if not. After an error the caller rolls back what was written.
   absl::Status write(const Batch& batch);
 
+  // Whether the batch is the last one that its lease wrote; ABORTED if the lease does not hold.
+  absl::StatusOr<bool> is_last_batch(const Lease& lease, const std::string& batch_id);
+
  private:
-  absl::Status check_lease(const Batch& batch);
+  // The id of the lease's last batch.
+  absl::StatusOr<std::string> check_lease(const Lease& lease);
   absl::Status delete_runs(const Batch& batch);
   absl::Status write_runs(const Batch& batch);
   absl::Status write_visibility(const Batch& batch);
 
+  sqlite3* db_ = nullptr;
   Statement lease_;
   Statement last_batch_;
   Statement run_;

@@ -2,30 +2,22 @@
 
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_split.h>
 
+#include "engine/store/scan_position.h"
 #include "engine/store/sqlite/filter_sql.h"
 #include "engine/store/visibility_token.h"
 
 namespace skald::store {
 namespace {
 
-// A scan's position: the last row's key, its parts apart by a byte that no id may hold.
-constexpr char kSeparator = '\0';
+absl::Status malformed_position() { return absl::InvalidArgumentError("malformed scan position"); }
 
-std::string join(std::initializer_list<std::string_view> parts) {
-  std::string key;
-  for (const std::string_view part : parts) {
-    if (!key.empty()) key.push_back(kSeparator);
-    key.append(part);
-  }
-  return key;
-}
-
-std::vector<std::string> split(const std::string& key, size_t parts) {
-  std::vector<std::string> result = absl::StrSplit(key, kSeparator);
-  result.resize(parts);
-  return result;
+// The parts of the position that a scan of four key columns goes on after; before everything if it is empty.
+absl::StatusOr<std::vector<std::string>> position_of(const std::string& after) {
+  if (after.empty()) return std::vector<std::string>{absl::StrCat(INT64_MIN), "", "", ""};
+  auto position = decode_position(after, 4);
+  if (!position) return malformed_position();
+  return *std::move(position);
 }
 
 absl::Time to_time(const Statement& row, int column, absl::Time none) {
@@ -40,15 +32,18 @@ absl::StatusOr<std::vector<HistoryChunk>> chunks(sqlite3* db, Statement& stateme
     result.push_back({statement.number(0), statement.number(1), statement.text(2)});
     bytes += result.back().bytes.size();
   }
-  const absl::Status status = code == SQLITE_ROW || code == SQLITE_DONE ? absl::OkStatus() : sqlite_error(db, "reading history");
+  const absl::Status status =
+      code == SQLITE_ROW || code == SQLITE_DONE ? absl::OkStatus() : sqlite_error(db, "reading history");
   statement.reset();
   if (!status.ok()) return status;
   return result;
 }
 
 constexpr char kVisibilityColumns[] =
-    "v.namespace_id, v.run_id, v.workflow_id, v.workflow_type, v.task_queue, v.status, v.start_time, v.execution_time, v.close_time, "
-    "v.history_length, v.history_size_bytes, v.state_transition_count, v.parent_workflow_id, v.parent_run_id, v.root_workflow_id, v.root_run_id, "
+    "v.namespace_id, v.run_id, v.workflow_id, v.workflow_type, v.task_queue, v.status, v.start_time, v.execution_time, "
+    "v.close_time, "
+    "v.history_length, v.history_size_bytes, v.state_transition_count, v.parent_workflow_id, v.parent_run_id, "
+    "v.root_workflow_id, v.root_run_id, "
     "v.memo, v.search_attributes";
 
 VisibilityRow visibility_row(const Statement& row) {
@@ -84,26 +79,40 @@ void bind_all(Statement& statement, int from, const std::vector<Value>& values) 
   }
 }
 
+// The texts of queries differ only by the filter: what SQLite does not take is a filter beyond its limits.
+absl::Status prepare_query(sqlite3* db, const std::string& sql, Statement& statement) {
+  absl::Status status = statement.prepare(db, sql);
+  if (!absl::IsInternal(status)) return status;
+  return absl::InvalidArgumentError("the filter has too many conditions or values; split the query");
+}
+
 }  // namespace
 
 absl::Status Reader::prepare(sqlite3* db) {
   db_ = db;
   const std::pair<Statement*, std::string_view> statements[] = {
-      {&run_, "SELECT status, wake_time, has_work, state FROM runs WHERE namespace_id = ? AND workflow_id = ? AND run_id = ?"},
-      {&current_, "SELECT run_id, status, start_request_id FROM current_runs WHERE namespace_id = ? AND workflow_id = ?"},
+      {&run_,
+       "SELECT status, wake_time, has_work, state FROM runs WHERE namespace_id = ? AND workflow_id = ? AND run_id = ?"},
+      {&current_,
+       "SELECT run_id, status, start_request_id FROM current_runs WHERE namespace_id = ? AND workflow_id = ?"},
       {&history_,
-       "SELECT first_event_id, last_event_id, events FROM history WHERE run_id = ? AND last_event_id >= ? AND first_event_id <= ? ORDER BY first_event_id"},
+       "SELECT first_event_id, last_event_id, events FROM history WHERE run_id = ? AND last_event_id >= ? AND "
+       "first_event_id <= ? ORDER BY first_event_id"},
       {&history_reverse_,
-       "SELECT first_event_id, last_event_id, events FROM history WHERE run_id = ? AND first_event_id <= ? ORDER BY first_event_id DESC"},
+       "SELECT first_event_id, last_event_id, events FROM history WHERE run_id = ? AND first_event_id <= ? ORDER BY "
+       "first_event_id DESC"},
       {&wake_,
-       "SELECT namespace_id, workflow_id, run_id, wake_time FROM runs WHERE wake_time IS NOT NULL AND wake_time <= ?1 AND slot >= ?2 AND slot < ?3 AND "
-       "(wake_time, namespace_id, workflow_id, run_id) > (?4, ?5, ?6, ?7) ORDER BY wake_time, namespace_id, workflow_id, run_id LIMIT ?8"},
+       "SELECT namespace_id, workflow_id, run_id, wake_time FROM runs WHERE wake_time IS NOT NULL AND wake_time <= ?1 "
+       "AND slot >= ?2 AND slot < ?3 AND "
+       "(wake_time, namespace_id, workflow_id, run_id) > (?4, ?5, ?6, ?7) ORDER BY wake_time, namespace_id, "
+       "workflow_id, run_id LIMIT ?8"},
       {&work_,
        "SELECT namespace_id, workflow_id, run_id, slot FROM runs WHERE has_work = 1 AND slot >= ?1 AND slot < ?2 AND "
-       "(slot, namespace_id, workflow_id, run_id) > (?3, ?4, ?5, ?6) ORDER BY slot, namespace_id, workflow_id, run_id LIMIT ?7"},
+       "(slot, namespace_id, workflow_id, run_id) > (?3, ?4, ?5, ?6) ORDER BY slot, namespace_id, workflow_id, run_id "
+       "LIMIT ?7"},
       {&outbox_,
-       "SELECT id, namespace_id, workflow_id, run_id, message FROM outbox WHERE slot >= ? AND slot < ? AND id > ? ORDER BY id LIMIT ?"},
-      {&last_batch_, "SELECT last_batch FROM ownership WHERE first_slot = ? AND epoch = ?"},
+       "SELECT id, namespace_id, workflow_id, run_id, message FROM outbox WHERE slot >= ? AND slot < ? AND id > ? "
+       "ORDER BY id LIMIT ?"},
   };
   for (const auto& [statement, sql] : statements) {
     if (auto status = statement->prepare(db, sql); !status.ok()) return status;
@@ -116,7 +125,8 @@ absl::StatusOr<std::optional<RunRow>> Reader::run(const RunKey& key) {
   std::optional<RunRow> row;
   const int code = run_.step();
   if (code == SQLITE_ROW) {
-    row = RunRow{key, static_cast<int>(run_.number(0)), to_time(run_, 1, absl::InfiniteFuture()), run_.number(2) != 0, run_.text(3)};
+    row = RunRow{key, static_cast<int>(run_.number(0)), to_time(run_, 1, absl::InfiniteFuture()), run_.number(2) != 0,
+                 run_.text(3)};
   }
   run_.reset();
   if (code != SQLITE_ROW && code != SQLITE_DONE) return sqlite_error(db_, "reading a run");
@@ -127,28 +137,37 @@ absl::StatusOr<std::optional<CurrentRow>> Reader::current(const WorkflowKey& key
   current_.bind(1, key.namespace_id).bind(2, key.workflow_id);
   std::optional<CurrentRow> row;
   const int code = current_.step();
-  if (code == SQLITE_ROW) row = CurrentRow{key, current_.text(0), static_cast<int>(current_.number(1)), current_.text(2)};
+  if (code == SQLITE_ROW)
+    row = CurrentRow{key, current_.text(0), static_cast<int>(current_.number(1)), current_.text(2)};
   current_.reset();
   if (code != SQLITE_ROW && code != SQLITE_DONE) return sqlite_error(db_, "reading a current run");
   return row;
 }
 
-absl::StatusOr<std::vector<HistoryChunk>> Reader::history(const RunKey& key, int64_t first_event_id, int64_t last_event_id, size_t max_bytes) {
+absl::StatusOr<std::vector<HistoryChunk>> Reader::history(const RunKey& key, int64_t first_event_id,
+                                                          int64_t last_event_id, size_t max_bytes) {
   history_.bind(1, key.run_id).bind(2, first_event_id).bind(3, last_event_id);
   return chunks(db_, history_, max_bytes);
 }
 
-absl::StatusOr<std::vector<HistoryChunk>> Reader::history_reverse(const RunKey& key, int64_t last_event_id, size_t max_bytes) {
+absl::StatusOr<std::vector<HistoryChunk>> Reader::history_reverse(const RunKey& key, int64_t last_event_id,
+                                                                  size_t max_bytes) {
   history_reverse_.bind(1, key.run_id).bind(2, last_event_id);
   return chunks(db_, history_reverse_, max_bytes);
 }
 
-absl::StatusOr<Page<std::pair<RunKey, absl::Time>>> Reader::wake(const Lease& lease, absl::Time until, const std::string& after, size_t limit) {
-  const auto position = split(after, 4);
-  int64_t from = INT64_MIN;
-  if (!after.empty() && !absl::SimpleAtoi(position[0], &from)) return absl::InvalidArgumentError("malformed scan position");
+absl::StatusOr<Page<std::pair<RunKey, absl::Time>>> Reader::wake(const Lease& lease, absl::Time until,
+                                                                 const std::string& after, size_t limit) {
+  const auto position = position_of(after);
+  if (!position.ok()) return position.status();
+  int64_t from = 0;
+  if (!absl::SimpleAtoi((*position)[0], &from)) return malformed_position();
   wake_.bind(1, absl::ToUnixNanos(until)).bind(2, int64_t{lease.first_slot}).bind(3, int64_t{lease.last_slot});
-  wake_.bind(4, from).bind(5, position[1]).bind(6, position[2]).bind(7, position[3]).bind(8, static_cast<int64_t>(limit));
+  wake_.bind(4, from)
+      .bind(5, (*position)[1])
+      .bind(6, (*position)[2])
+      .bind(7, (*position)[3])
+      .bind(8, static_cast<int64_t>(limit));
   Page<std::pair<RunKey, absl::Time>> page;
   int code = SQLITE_DONE;
   while ((code = wake_.step()) == SQLITE_ROW) {
@@ -156,19 +175,20 @@ absl::StatusOr<Page<std::pair<RunKey, absl::Time>>> Reader::wake(const Lease& le
   }
   wake_.reset();
   if (code != SQLITE_DONE) return sqlite_error(db_, "looking for due runs");
-  if (page.rows.size() == limit) {
+  if (limit > 0 && page.rows.size() == limit) {
     const auto& [key, time] = page.rows.back();
-    page.next = join({absl::StrCat(absl::ToUnixNanos(time)), key.namespace_id, key.workflow_id, key.run_id});
+    page.next = encode_position({absl::StrCat(absl::ToUnixNanos(time)), key.namespace_id, key.workflow_id, key.run_id});
   }
   return page;
 }
 
 absl::StatusOr<Page<RunKey>> Reader::work(const Lease& lease, const std::string& after, size_t limit) {
-  const auto position = split(after, 4);
-  int64_t from = -1;
-  if (!after.empty() && !absl::SimpleAtoi(position[0], &from)) return absl::InvalidArgumentError("malformed scan position");
+  const auto position = position_of(after);
+  if (!position.ok()) return position.status();
+  int64_t from = 0;
+  if (!absl::SimpleAtoi((*position)[0], &from)) return malformed_position();
   work_.bind(1, int64_t{lease.first_slot}).bind(2, int64_t{lease.last_slot}).bind(3, from);
-  work_.bind(4, position[1]).bind(5, position[2]).bind(6, position[3]).bind(7, static_cast<int64_t>(limit));
+  work_.bind(4, (*position)[1]).bind(5, (*position)[2]).bind(6, (*position)[3]).bind(7, static_cast<int64_t>(limit));
   Page<RunKey> page;
   int code = SQLITE_DONE;
   int64_t slot = 0;
@@ -178,15 +198,18 @@ absl::StatusOr<Page<RunKey>> Reader::work(const Lease& lease, const std::string&
   }
   work_.reset();
   if (code != SQLITE_DONE) return sqlite_error(db_, "looking for runs with work");
-  if (page.rows.size() == limit) {
+  if (limit > 0 && page.rows.size() == limit) {
     const RunKey& key = page.rows.back();
-    page.next = join({absl::StrCat(slot), key.namespace_id, key.workflow_id, key.run_id});
+    page.next = encode_position({absl::StrCat(slot), key.namespace_id, key.workflow_id, key.run_id});
   }
   return page;
 }
 
 absl::StatusOr<Page<OutboxRow>> Reader::outbox(const Lease& lease, const std::string& after, size_t limit) {
-  outbox_.bind(1, int64_t{lease.first_slot}).bind(2, int64_t{lease.last_slot}).bind(3, after).bind(4, static_cast<int64_t>(limit));
+  outbox_.bind(1, int64_t{lease.first_slot})
+      .bind(2, int64_t{lease.last_slot})
+      .bind(3, after)
+      .bind(4, static_cast<int64_t>(limit));
   Page<OutboxRow> page;
   int code = SQLITE_DONE;
   while ((code = outbox_.step()) == SQLITE_ROW) {
@@ -194,41 +217,35 @@ absl::StatusOr<Page<OutboxRow>> Reader::outbox(const Lease& lease, const std::st
   }
   outbox_.reset();
   if (code != SQLITE_DONE) return sqlite_error(db_, "reading messages");
-  if (page.rows.size() == limit) page.next = page.rows.back().id;
+  if (limit > 0 && page.rows.size() == limit) page.next = page.rows.back().id;
   return page;
 }
 
-absl::StatusOr<bool> Reader::is_last_batch(const Lease& lease, const std::string& batch_id) {
-  last_batch_.bind(1, int64_t{lease.first_slot}).bind(2, lease.epoch);
-  const int code = last_batch_.step();
-  const bool last = code == SQLITE_ROW && last_batch_.text(0) == batch_id;
-  last_batch_.reset();
-  if (code != SQLITE_ROW && code != SQLITE_DONE) return sqlite_error(db_, "reading a batch's outcome");
-  return last;
-}
-
-absl::StatusOr<Page<VisibilityRow>> Reader::list(const VisibilityQuery& query, size_t page_size, const std::string& token) {
+absl::StatusOr<Page<VisibilityRow>> Reader::list(const VisibilityQuery& query, size_t page_size,
+                                                 const std::string& token) {
   FilterSql filter(query.filter);
-  std::string sql = absl::StrCat("SELECT ", kVisibilityColumns, " FROM visibility v WHERE v.namespace_id = ?1 AND ", filter.sql());
+  std::string sql =
+      absl::StrCat("SELECT ", kVisibilityColumns, " FROM visibility v WHERE v.namespace_id = ?1 AND ", filter.sql());
   std::vector<Value> values = {query.namespace_id};
   values.insert(values.end(), filter.values().begin(), filter.values().end());
   if (!token.empty()) {
     auto from = decode_token(token);
     if (!from.ok()) return from.status();
     const size_t next = values.size() + 1;
-    absl::StrAppend(&sql, " AND (v.start_time < ?", next, " OR (v.start_time = ?", next, " AND v.run_id > ?", next + 1, "))");
+    absl::StrAppend(&sql, " AND (v.start_time < ?", next, " OR (v.start_time = ?", next, " AND v.run_id > ?", next + 1,
+                    "))");
     values.emplace_back(from->start_time_nanos);
     values.emplace_back(from->run_id);
   }
   absl::StrAppend(&sql, " ORDER BY v.start_time DESC, v.run_id LIMIT ", page_size);
   Statement statement;
-  if (auto status = statement.prepare(db_, sql); !status.ok()) return status;
+  if (auto status = prepare_query(db_, sql, statement); !status.ok()) return status;
   bind_all(statement, 1, values);
   Page<VisibilityRow> page;
   int code = SQLITE_DONE;
   while ((code = statement.step()) == SQLITE_ROW) page.rows.push_back(visibility_row(statement));
   if (code != SQLITE_DONE) return sqlite_error(db_, "listing workflows");
-  if (page.rows.size() == page_size) {
+  if (page_size > 0 && page.rows.size() == page_size) {
     page.next = encode_token({absl::ToUnixNanos(page.rows.back().start_time), page.rows.back().key.run_id});
   }
   return page;
@@ -236,16 +253,18 @@ absl::StatusOr<Page<VisibilityRow>> Reader::list(const VisibilityQuery& query, s
 
 absl::StatusOr<std::vector<CountGroup>> Reader::count(const VisibilityQuery& query) {
   FilterSql filter(query.filter);
-  const std::string sql = absl::StrCat("SELECT ", query.group_by_status ? "v.status" : "0", ", COUNT(*) FROM visibility v WHERE v.namespace_id = ?1 AND ",
-                                       filter.sql(), query.group_by_status ? " GROUP BY v.status ORDER BY v.status" : "");
+  const std::string sql = absl::StrCat("SELECT ", query.group_by_status ? "v.status" : "0",
+                                       ", COUNT(*) FROM visibility v WHERE v.namespace_id = ?1 AND ", filter.sql(),
+                                       query.group_by_status ? " GROUP BY v.status ORDER BY v.status" : "");
   Statement statement;
-  if (auto status = statement.prepare(db_, sql); !status.ok()) return status;
+  if (auto status = prepare_query(db_, sql, statement); !status.ok()) return status;
   std::vector<Value> values = {query.namespace_id};
   values.insert(values.end(), filter.values().begin(), filter.values().end());
   bind_all(statement, 1, values);
   std::vector<CountGroup> groups;
   int code = SQLITE_DONE;
-  while ((code = statement.step()) == SQLITE_ROW) groups.push_back({static_cast<int>(statement.number(0)), statement.number(1)});
+  while ((code = statement.step()) == SQLITE_ROW)
+    groups.push_back({static_cast<int>(statement.number(0)), statement.number(1)});
   if (code != SQLITE_DONE) return sqlite_error(db_, "counting workflows");
   return groups;
 }

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <absl/status/statusor.h>
-#include <sqlite3.h>
-
 #include <string>
 #include <vector>
+
+#include <absl/status/statusor.h>
+#include <sqlite3.h>
 
 #include "engine/store/sqlite/statement.h"
 #include "engine/store/store.h"
@@ -18,12 +18,13 @@ class Reader {
 
   absl::StatusOr<std::optional<RunRow>> run(const RunKey& key);
   absl::StatusOr<std::optional<CurrentRow>> current(const WorkflowKey& key);
-  absl::StatusOr<std::vector<HistoryChunk>> history(const RunKey& key, int64_t first_event_id, int64_t last_event_id, size_t max_bytes);
+  absl::StatusOr<std::vector<HistoryChunk>> history(const RunKey& key, int64_t first_event_id, int64_t last_event_id,
+                                                    size_t max_bytes);
   absl::StatusOr<std::vector<HistoryChunk>> history_reverse(const RunKey& key, int64_t last_event_id, size_t max_bytes);
-  absl::StatusOr<Page<std::pair<RunKey, absl::Time>>> wake(const Lease& lease, absl::Time until, const std::string& after, size_t limit);
+  absl::StatusOr<Page<std::pair<RunKey, absl::Time>>> wake(const Lease& lease, absl::Time until,
+                                                           const std::string& after, size_t limit);
   absl::StatusOr<Page<RunKey>> work(const Lease& lease, const std::string& after, size_t limit);
   absl::StatusOr<Page<OutboxRow>> outbox(const Lease& lease, const std::string& after, size_t limit);
-  absl::StatusOr<bool> is_last_batch(const Lease& lease, const std::string& batch_id);
   absl::StatusOr<Page<VisibilityRow>> list(const VisibilityQuery& query, size_t page_size, const std::string& token);
   absl::StatusOr<std::vector<CountGroup>> count(const VisibilityQuery& query);
 
@@ -36,7 +37,6 @@ class Reader {
   Statement wake_;
   Statement work_;
   Statement outbox_;
-  Statement last_batch_;
 };
 
 }  // namespace skald::store

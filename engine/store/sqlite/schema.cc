@@ -1,10 +1,12 @@
 #include "engine/store/sqlite/schema.h"
 
+#include <string>
+
 #include <absl/status/statusor.h>
 #include <absl/strings/str_cat.h>
 
-#include <string>
-
+#include "engine/store/sqlite/connection.h"
+#include "engine/store/sqlite/data_file.h"
 #include "engine/store/sqlite/statement.h"
 
 namespace skald::store {
@@ -40,13 +42,6 @@ CREATE INDEX search_attributes_value ON search_attributes (namespace_id, name, t
 )sql"};
 constexpr int kVersion = sizeof(kMigrations) / sizeof(kMigrations[0]);
 
-// "SKLD": a file of ours says so in its header.
-constexpr int kApplicationId = 0x534B4C44;
-
-absl::Status execute(sqlite3* db, const std::string& sql, std::string_view doing) {
-  return sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK ? absl::OkStatus() : sqlite_error(db, doing);
-}
-
 absl::StatusOr<int64_t> pragma(sqlite3* db, const std::string& name) {
   Statement statement;
   if (auto status = statement.prepare(db, "PRAGMA " + name); !status.ok()) return status;
@@ -67,18 +62,25 @@ absl::Status migrate(sqlite3* db) {
     return absl::DataLossError("the file is an SQLite database, but not one of Skald's; name another file");
   }
   if (*version > kVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("the data file has schema version ", *version, ", this program knows up to ", kVersion,
+    return absl::FailedPreconditionError(absl::StrCat("the data file has schema version ", *version,
+                                                      ", this program knows up to ", kVersion,
                                                       "; start the newer program that wrote it"));
   }
   if (*version == kVersion) return absl::OkStatus();
   std::string script = "BEGIN IMMEDIATE;";
   for (auto next = static_cast<int>(*version); next < kVersion; ++next) script += kMigrations[next];
-  absl::StrAppend(&script, "PRAGMA application_id = ", kApplicationId, "; PRAGMA user_version = ", kVersion, "; COMMIT;");
+  absl::StrAppend(&script, "PRAGMA application_id = ", kApplicationId, "; PRAGMA user_version = ", kVersion,
+                  "; COMMIT;");
   if (auto status = execute(db, script, "creating the tables"); !status.ok()) {
     execute(db, "ROLLBACK", "undoing the migration").IgnoreError();
     return status;
   }
   return absl::OkStatus();
+}
+
+// An UPDATE that leaves a row as it is writes no page; this does.
+absl::Status write_version_again(sqlite3* db) {
+  return execute(db, absl::StrCat("PRAGMA user_version = ", kVersion), "looking for a commit's outcome");
 }
 
 }  // namespace skald::store

@@ -14,19 +14,21 @@ absl::Status sqlite_error(sqlite3* db, std::string_view doing) {
   const char* reason = db == nullptr ? "out of memory" : sqlite3_errmsg(db);
   switch (code & 0xFF) {
     case SQLITE_FULL:
-      return absl::ResourceExhaustedError(absl::StrCat("the disk is full (", view(doing), "); nothing was written, make room and try again"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the disk is full (", view(doing), "); nothing was written, make room and try again"));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return absl::DataLossError(
-          absl::StrCat("the data file is damaged or no Skald data file (", view(doing), ": ", reason, "); restore it from a backup or name another file"));
+      return absl::DataLossError(absl::StrCat("the data file is damaged or no Skald data file (", view(doing), ": ",
+                                              reason, "); restore it from a backup or name another file"));
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
-      return absl::PermissionDeniedError(
-          absl::StrCat("the data file cannot be opened for writing (", view(doing), ": ", reason, "); see to the rights of the file and its folder"));
+      return absl::PermissionDeniedError(absl::StrCat("the data file cannot be opened for writing (", view(doing), ": ",
+                                                      reason, "); see to the rights of the file and its folder"));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return absl::FailedPreconditionError(absl::StrCat("another process works on the data file (", view(doing), "); stop it first"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("another process works on the data file (", view(doing), "); stop it first"));
     case SQLITE_IOERR:
       return absl::UnavailableError(absl::StrCat("the disk failed (", view(doing), ": ", reason, ")"));
     default:
@@ -46,14 +48,16 @@ Statement& Statement::operator=(Statement&& other) noexcept {
 absl::Status Statement::prepare(sqlite3* db, std::string_view sql) {
   sqlite3_finalize(std::exchange(handle_, nullptr));
   db_ = db;
-  if (sqlite3_prepare_v3(db, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &handle_, nullptr) != SQLITE_OK) {
+  if (sqlite3_prepare_v3(db, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &handle_, nullptr) !=
+      SQLITE_OK) {
     return sqlite_error(db, "preparing a statement");
   }
   return absl::OkStatus();
 }
 
 Statement& Statement::bind(int index, std::string_view text) {
-  sqlite3_bind_text(handle_, index, text.data() == nullptr ? "" : text.data(), static_cast<int>(text.size()), SQLITE_STATIC);
+  sqlite3_bind_text(handle_, index, text.data() == nullptr ? "" : text.data(), static_cast<int>(text.size()),
+                    SQLITE_STATIC);
   return *this;
 }
 Statement& Statement::bind(int index, int64_t number) {
@@ -65,7 +69,8 @@ Statement& Statement::bind(int index, double number) {
   return *this;
 }
 Statement& Statement::bind_blob(int index, std::string_view bytes) {
-  sqlite3_bind_blob(handle_, index, bytes.data() == nullptr ? "" : bytes.data(), static_cast<int>(bytes.size()), SQLITE_STATIC);
+  sqlite3_bind_blob(handle_, index, bytes.data() == nullptr ? "" : bytes.data(), static_cast<int>(bytes.size()),
+                    SQLITE_STATIC);
   return *this;
 }
 Statement& Statement::bind_null(int index) {

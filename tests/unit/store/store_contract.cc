@@ -71,6 +71,35 @@ TEST_P(StoreContract, ALostLeaseAborts) {
   EXPECT_TRUE(commit(*store_, late).ok());
 }
 
+TEST_P(StoreContract, TakingSomeSlotsEndsEveryLeaseOfThem) {
+  Batch late = batch();
+  late.runs.push_back({run_key("a"), 1, at(0), false, "state"});
+  const auto upper = store_->acquire(kSlots / 2, kSlots, "test:2");
+  ASSERT_TRUE(upper.ok());
+  EXPECT_EQ(commit(*store_, late).code(), absl::StatusCode::kAborted);
+  ASSERT_TRUE(store_->acquire(0, kSlots, "test:3").ok());
+  late.lease = *upper;
+  EXPECT_EQ(commit(*store_, late).code(), absl::StatusCode::kAborted);
+}
+
+TEST_P(StoreContract, LeasesSideBySideDoNotDisturbEachOther) {
+  const auto lower = store_->acquire(0, 10, "test:2");
+  const auto upper = store_->acquire(10, 20, "test:3");
+  for (const auto& lease : {lower, upper}) {
+    Batch one = batch();
+    one.lease = *lease;
+    EXPECT_TRUE(commit(*store_, one).ok());
+  }
+}
+
+TEST_P(StoreContract, TheOutcomeIsNotKnownToAnOwnerThatLostItsLease) {
+  Batch one = batch();
+  ASSERT_TRUE(commit(*store_, one).ok());
+  ASSERT_TRUE(store_->acquire(0, kSlots, "test:2").ok());
+  const auto outcome = wait_for<bool>([&](auto done) { store_->outcome_of(lease_, one.id, std::move(done)); });
+  EXPECT_EQ(outcome.status().code(), absl::StatusCode::kAborted);
+}
+
 TEST_P(StoreContract, TheOutcomeOfABatchCanBeAsked) {
   Batch one = batch();
   one.runs.push_back({run_key("a"), 1, at(0), false, "state"});
