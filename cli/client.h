@@ -1,0 +1,96 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <absl/time/time.h>
+
+#include "cli/outcome.h"
+
+namespace temporal::api::workflowservice::v1 {
+class CountWorkflowExecutionsRequest;
+class CountWorkflowExecutionsResponse;
+class DescribeNamespaceRequest;
+class DescribeNamespaceResponse;
+class DescribeWorkflowExecutionRequest;
+class DescribeWorkflowExecutionResponse;
+class GetWorkflowExecutionHistoryRequest;
+class GetWorkflowExecutionHistoryResponse;
+class ListNamespacesRequest;
+class ListNamespacesResponse;
+class ListWorkflowExecutionsRequest;
+class ListWorkflowExecutionsResponse;
+class QueryWorkflowRequest;
+class QueryWorkflowResponse;
+class RegisterNamespaceRequest;
+class RegisterNamespaceResponse;
+class RequestCancelWorkflowExecutionRequest;
+class RequestCancelWorkflowExecutionResponse;
+class SignalWorkflowExecutionRequest;
+class SignalWorkflowExecutionResponse;
+class StartWorkflowExecutionRequest;
+class StartWorkflowExecutionResponse;
+class TerminateWorkflowExecutionRequest;
+class TerminateWorkflowExecutionResponse;
+class UpdateNamespaceRequest;
+class UpdateNamespaceResponse;
+}  // namespace temporal::api::workflowservice::v1
+
+namespace skald::cli {
+
+namespace workflowservice = temporal::api::workflowservice::v1;
+
+struct ClientOptions {
+  std::string address;  // host:port
+  // How long one call may take. A call that waits for something to happen is given as long as the server lets it wait.
+  absl::Duration call_timeout = absl::Seconds(10);
+  // When the whole command gives up.
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+// The public API of one server. Calls block. An outcome other than ok leaves the response unspecified. Not thread-safe.
+class Client {
+ public:
+  explicit Client(ClientOptions options);
+  ~Client();
+
+  Outcome call(const workflowservice::CountWorkflowExecutionsRequest& request,
+               workflowservice::CountWorkflowExecutionsResponse& response);
+  Outcome call(const workflowservice::DescribeNamespaceRequest& request,
+               workflowservice::DescribeNamespaceResponse& response);
+  Outcome call(const workflowservice::DescribeWorkflowExecutionRequest& request,
+               workflowservice::DescribeWorkflowExecutionResponse& response);
+  Outcome call(const workflowservice::GetWorkflowExecutionHistoryRequest& request,
+               workflowservice::GetWorkflowExecutionHistoryResponse& response);
+  Outcome call(const workflowservice::ListNamespacesRequest& request,
+               workflowservice::ListNamespacesResponse& response);
+  Outcome call(const workflowservice::ListWorkflowExecutionsRequest& request,
+               workflowservice::ListWorkflowExecutionsResponse& response);
+  Outcome call(const workflowservice::QueryWorkflowRequest& request, workflowservice::QueryWorkflowResponse& response);
+  Outcome call(const workflowservice::RegisterNamespaceRequest& request,
+               workflowservice::RegisterNamespaceResponse& response);
+  Outcome call(const workflowservice::RequestCancelWorkflowExecutionRequest& request,
+               workflowservice::RequestCancelWorkflowExecutionResponse& response);
+  Outcome call(const workflowservice::SignalWorkflowExecutionRequest& request,
+               workflowservice::SignalWorkflowExecutionResponse& response);
+  Outcome call(const workflowservice::StartWorkflowExecutionRequest& request,
+               workflowservice::StartWorkflowExecutionResponse& response);
+  Outcome call(const workflowservice::TerminateWorkflowExecutionRequest& request,
+               workflowservice::TerminateWorkflowExecutionResponse& response);
+  Outcome call(const workflowservice::UpdateNamespaceRequest& request,
+               workflowservice::UpdateNamespaceResponse& response);
+
+ private:
+  struct Connection;
+
+  template <typename Method, typename Request, typename Response>
+  Outcome invoke(Method method, absl::Duration timeout, const Request& request, Response& response);
+
+  ClientOptions options_;
+  std::unique_ptr<Connection> connection_;
+};
+
+// Who we say we are in requests that are written into histories.
+std::string identity();
+
+}  // namespace skald::cli

@@ -1,0 +1,56 @@
+#include "cli/commands.h"
+
+#include <fmt/format.h>
+
+#include "cli/command_groups.h"
+#include "cli/outcome.h"
+
+namespace skald::cli {
+namespace {
+
+// The command that the arguments had come to, as one types it: `skald workflow start`.
+std::string chosen(const CLI::App& root) {
+  std::string path = root.get_name();
+  const CLI::App* command = &root;
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    path += " " + command->get_name();
+  }
+  return path;
+}
+
+std::string mistake(const CLI::ParseError& error) {
+  std::string text = one_line(error.what());
+  while (!text.empty() && (text.back() == '.' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+void add_client_commands(CLI::App& root, const Console& console, int& exit_code) {
+  const CommandAdder adder{console, exit_code};
+  CLI::App* workflow = root.add_subcommand("workflow", "Start, follow and steer workflows on any server of this API");
+  workflow->require_subcommand(1);
+  add_start_command(workflow, adder);
+  add_result_command(workflow, adder);
+  add_describe_command(workflow, adder);
+  add_list_commands(workflow, adder);
+  add_show_command(workflow, adder);
+}
+
+int parse(CLI::App& root, int argc, const char* const* argv, const Console& console, const int& exit_code) {
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      root.exit(error, console.out, console.err);
+      console.out << '\n';
+      return static_cast<int>(ExitCode::kOk);
+    }
+    console.err << fmt::format("skald: {}; see `{} --help`\n", mistake(error), chosen(root));
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  return exit_code;
+}
+
+}  // namespace skald::cli
