@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/store/memory/memory_disk.h"
+#include "lua/definitions.h"
+#include "tests/sim/customers.h"
+#include "tests/sim/shop.h"
+
+namespace skald::sim {
+
+struct Findings {
+  std::vector<std::string> problems;
+  std::map<std::string, int> outcomes;  // of orders
+};
+
+// Whether any run on the disk is open.
+bool all_closed(store::MemoryDisk& disk);
+
+// Looks at everything after the end: runs, histories, visibility, the customers' acknowledgements, the shop's books.
+Findings check(store::MemoryDisk& disk, const Customers& customers, const Shop& shop,
+               const lua::Definitions& definitions);
+
+}  // namespace skald::sim

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/simulated.h"
+#include "engine/shard/engine.h"
+#include "engine/store/memory/memory_store.h"
+#include "lua/definitions.h"
+#include "lua/log_sink.h"
+
+namespace skald::sim {
+
+struct NodeOptions {
+  store::FaultOptions faults;
+  int owners = 2;
+  // A defect on purpose: says that a commit is durable before it is.
+  bool acknowledges_early = false;
+};
+
+// One life of a server process, core to store, in simulated time. The disk outlives it.
+class Node {
+ public:
+  // All references outlive the node. Throws std::runtime_error if it does not start.
+  Node(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk, const lua::Definitions& definitions,
+       lua::LogSink& log, const NodeOptions& options, uint64_t seed);
+  // kill -9: nothing that was under way is answered.
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  shard::Engine& engine();
+  shard::Call call() const;
+  // Why the process ended itself; empty if it lives.
+  const std::string& fatal() const { return fatal_; }
+  void stop_faults();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+  std::string fatal_;
+};
+
+inline constexpr char kTaskQueue[] = "orders";
+inline constexpr char kNamespace[] = "default";
+
+}  // namespace skald::sim

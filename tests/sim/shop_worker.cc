@@ -1,0 +1,108 @@
+#include "tests/sim/shop_worker.h"
+
+#include <utility>
+
+namespace skald::sim {
+namespace {
+
+constexpr int kPolls = 8;
+constexpr absl::Duration kRetryInterval = absl::Milliseconds(100);
+
+nlohmann::json input_of(const shard::api::PollActivityTaskQueueResponse& task) {
+  return nlohmann::json::parse(task.input().payloads(0).data());
+}
+
+}  // namespace
+
+ShopWorker::ShopWorker(base::SimulatedWorld& world, Shop& shop, const ShopFaults& faults, uint64_t seed)
+    : world_(world),
+      shop_(shop),
+      faults_(faults),
+      random_(base::make_seeded_random(seed)),
+      executor_(world.make_executor()) {}
+
+void ShopWorker::use(Node* node) {
+  node_ = node;
+  ++generation_;
+  if (node_ == nullptr) return;
+  for (int i = 0; i < kPolls; ++i) poll();
+}
+
+void ShopWorker::poll() {
+  shard::api::PollActivityTaskQueueRequest request;
+  request.set_namespace_(kNamespace);
+  request.mutable_task_queue()->set_name(kTaskQueue);
+  request.set_identity("shop");
+  node_->engine().poll_activity_task(
+      node_->call(), std::move(request), [this, generation = generation_](absl::StatusOr<Task> task) {
+        if (generation != generation_) return;
+        executor_->post_at(world_.clock().now() + (task.ok() ? absl::ZeroDuration() : kRetryInterval),
+                           [this, generation] {
+                             if (generation == generation_) poll();
+                           });
+        if (task.ok() && !task->task_token().empty()) run(*task);
+      });
+}
+
+void ShopWorker::later(absl::Duration most, base::Task task) {
+  executor_->post_at(world_.clock().now() + random_->unit() * most, std::move(task));
+}
+
+void ShopWorker::run(const Task& task) {
+  const absl::Duration delay = faults_.usual_delay;
+  // A payment whose provider is down after it took the money, for longer than the saga waits. Which orders that hits
+  // follows from their ids.
+  const std::string order = input_of(task).at("order_id");
+  const bool in_outage =
+      task.activity_type().name() == "payment.charge" && std::hash<std::string>()(order) % 1000 < faults_.outage * 1000;
+  if (in_outage)
+    return later(delay, [this, task, first = task.attempt() == 1] {
+      first ? act(task, true, true) : answer_error(task.task_token());
+    });
+  if (happens(faults_.fails_before)) return later(delay, [this, task] { answer_error(task.task_token()); });
+  if (happens(faults_.fails_after)) return later(delay, [this, task] { act(task, true, true); });
+  if (happens(faults_.silent_before)) return;
+  if (happens(faults_.silent_after)) return later(delay, [this, task] { act(task, false, false); });
+  if (happens(faults_.late)) return later(faults_.late_delay, [this, task] { act(task, true, false); });
+  later(delay, [this, task] { act(task, true, false); });
+}
+
+void ShopWorker::act(const Task& task, bool answers, bool as_error) {
+  const Shop::Answer result = shop_.act(task.activity_type().name(), input_of(task));
+  if (!answers) return;
+  if (as_error) return answer_error(task.task_token());
+  answer(task.task_token(), result);
+}
+
+void ShopWorker::answer(const std::string& token, const Shop::Answer& answer) {
+  if (node_ == nullptr) return later(kRetryInterval, [this, token, answer] { this->answer(token, answer); });
+  if (const auto* result = std::get_if<nlohmann::json>(&answer)) {
+    shard::api::RespondActivityTaskCompletedRequest request;
+    request.set_namespace_(kNamespace);
+    request.set_task_token(token);
+    auto* payload = request.mutable_result()->add_payloads();
+    (*payload->mutable_metadata())["encoding"] = "json/plain";
+    payload->set_data(result->dump());
+    return node_->engine().complete_activity(node_->call(), std::move(request), [](const auto&) {});
+  }
+  const auto& refusal = std::get<Shop::Refusal>(answer);
+  shard::api::RespondActivityTaskFailedRequest request;
+  request.set_namespace_(kNamespace);
+  request.set_task_token(token);
+  request.mutable_failure()->set_message(refusal.message);
+  request.mutable_failure()->mutable_application_failure_info()->set_type(refusal.type);
+  request.mutable_failure()->mutable_application_failure_info()->set_non_retryable(true);
+  node_->engine().fail_activity(node_->call(), std::move(request), [](const auto&) {});
+}
+
+void ShopWorker::answer_error(const std::string& token) {
+  if (node_ == nullptr) return later(kRetryInterval, [this, token] { answer_error(token); });
+  shard::api::RespondActivityTaskFailedRequest request;
+  request.set_namespace_(kNamespace);
+  request.set_task_token(token);
+  request.mutable_failure()->set_message("the partner's service is out of order");
+  request.mutable_failure()->mutable_application_failure_info()->set_type("Unavailable");
+  node_->engine().fail_activity(node_->call(), std::move(request), [](const auto&) {});
+}
+
+}  // namespace skald::sim

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+
+#include <absl/time/time.h>
+
+#include "engine/base/random.h"
+#include "engine/base/simulated.h"
+#include "tests/sim/node.h"
+#include "tests/sim/shop.h"
+
+namespace skald::sim {
+
+// How often an attempt of an activity goes wrong, and how.
+struct ShopFaults {
+  double fails_before = 0.05;   // an error, nothing happened
+  double fails_after = 0.05;    // an error, but it happened
+  double silent_before = 0.02;  // no answer, nothing happened
+  double silent_after = 0.04;   // no answer, but it happened
+  double late = 0.03;           // happens long after the attempt's timeout
+  double outage = 0.1;          // of an order's payment: errors for longer than the saga's patience, after it happened
+  absl::Duration usual_delay = absl::Milliseconds(200);
+  absl::Duration late_delay = absl::Seconds(40);
+};
+
+// The activities' worker: takes tasks from whichever node lives, acts on the shop, and answers, late, twice or never.
+// It outlives the nodes.
+class ShopWorker {
+ public:
+  ShopWorker(base::SimulatedWorld& world, Shop& shop, const ShopFaults& faults, uint64_t seed);
+
+  // From now on this node is polled and answered; null = none.
+  void use(Node* node);
+  // All but the outages, which last until the sagas give up.
+  void stop_faults() { faults_ = ShopFaults{0, 0, 0, 0, 0, faults_.outage}; }
+
+ private:
+  using Task = shard::api::PollActivityTaskQueueResponse;
+
+  void poll();
+  void run(const Task& task);
+  void act(const Task& task, bool answers, bool as_error);
+  void answer(const std::string& token, const Shop::Answer& answer);
+  void answer_error(const std::string& token);
+  bool happens(double probability) { return random_->unit() < probability; }
+  void later(absl::Duration most, base::Task task);
+
+  base::SimulatedWorld& world_;
+  Shop& shop_;
+  ShopFaults faults_;
+  std::unique_ptr<base::Random> random_;
+  std::unique_ptr<base::Executor> executor_;
+  Node* node_ = nullptr;
+  uint64_t generation_ = 0;
+};
+
+}  // namespace skald::sim

@@ -1,0 +1,61 @@
+#include "tests/sim/simulation.h"
+
+#include <gmock/gmock.h>
+
+namespace skald::sim {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class SimulationTest : public testing::Test {
+ protected:
+  SimulationTest() { load_definitions(definitions_, SKALD_WORKFLOWS, SKALD_SIM_WORKFLOWS); }
+
+  // The problems of the first seed that has any.
+  std::vector<std::string> problems(Options options, uint64_t seeds) const {
+    for (options.seed = 1; options.seed <= seeds; ++options.seed) {
+      Report report = simulate(options, definitions_);
+      if (!report.problems.empty()) return report.problems;
+    }
+    return {};
+  }
+
+  lua::Definitions definitions_;
+};
+
+TEST_F(SimulationTest, EveryInvariantHoldsThroughCrashesAndFaults) { EXPECT_THAT(problems({}, 40), IsEmpty()); }
+
+TEST_F(SimulationTest, TheSameSeedPlaysTheSame) {
+  const Report once = simulate({.seed = 7}, definitions_);
+  const Report again = simulate({.seed = 7}, definitions_);
+  EXPECT_EQ(once.digest, again.digest);
+  EXPECT_EQ(once.steps, again.steps);
+  EXPECT_NE(once.digest, simulate({.seed = 8}, definitions_).digest);
+}
+
+TEST_F(SimulationTest, EveryOutcomeOfAnOrderHappens) {
+  std::map<std::string, int> outcomes;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    for (const auto& [outcome, count] : simulate({.seed = seed}, definitions_).outcomes) outcomes[outcome] += count;
+  }
+  EXPECT_GT(outcomes["confirmed"], 0);
+  EXPECT_GT(outcomes["rejected"], 0);
+  EXPECT_GT(outcomes["cancelled"], 0);
+}
+
+TEST_F(SimulationTest, FindsAStoreThatAcknowledgesBeforeItIsDurable) {
+  EXPECT_THAT(problems({.acknowledges_early = true}, 40), Contains(HasSubstr("was acknowledged")));
+}
+
+TEST_F(SimulationTest, FindsPartnersThatForgetWhatTheyDid) {
+  EXPECT_THAT(problems({.shop_defect = ShopDefect::kForgetsIdempotency}, 40), testing::Not(IsEmpty()));
+}
+
+TEST_F(SimulationTest, FindsEffectsThatComeAfterTheirCompensation) {
+  EXPECT_THAT(problems({.shop_defect = ShopDefect::kForgetsTombstones}, 200), testing::Not(IsEmpty()));
+}
+
+}  // namespace
+}  // namespace skald::sim
