@@ -1,9 +1,9 @@
 // The module "skald", `require` and `print`, and how a definition is run.
-#include <absl/strings/str_cat.h>
-#include <absl/time/time.h>
-
 #include <cmath>
 #include <cstring>
+
+#include <absl/strings/str_cat.h>
+#include <absl/time/time.h>
 
 #include "engine/base/uuid.h"
 #include "lua/author_support.h"
@@ -62,14 +62,15 @@ int fail(lua_State* L) {
     temporal::api::failure::v1::Failure failure;
     auto& info = *failure.mutable_application_failure_info();
     failure.set_source("skald-lua");
-    failure.set_stack_trace(Sandbox::place(L));
+    failure.set_stack_trace(to_utf8(Sandbox::place(L)));
     if (lua_type(L, 1) == LUA_TSTRING) {
-      failure.set_message(lua_tostring(L, 1));
+      failure.set_message(to_utf8(lua_tostring(L, 1)));
     } else {
       Options options(L, 1, "skald.fail", error);
       failure.set_message(options.text("message").value_or(""));
       info.set_type(options.text("type").value_or(""));
-      if (const auto delay = options.duration("next_retry_delay")) set_duration(*info.mutable_next_retry_delay(), *delay);
+      if (const auto delay = options.duration("next_retry_delay"))
+        set_duration(*info.mutable_next_retry_delay(), *delay);
       const bool has_details = options.has("details");
       const bool has_cause = options.has("cause");
       options.has("non_retryable");
@@ -77,7 +78,9 @@ int fail(lua_State* L) {
       push_raw(L, "non_retryable");
       info.set_non_retryable(lua_toboolean(L, -1) != 0);
       push_raw(L, "details");
-      if (has_details && !encode_payload(L, lua_gettop(L), "skald.fail: details", *info.mutable_details()->add_payloads(), error)) return 0;
+      if (has_details &&
+          !encode_payload(L, lua_gettop(L), "skald.fail: details", *info.mutable_details()->add_payloads(), error))
+        return 0;
       push_raw(L, "cause");
       if (has_cause && !read_failure(L, -1, *failure.mutable_cause())) {
         error = "skald.fail: 'cause' must be a caught error table";
@@ -114,7 +117,11 @@ int workflow(lua_State* L) {
   });
 }
 
-int patched(lua_State* L) { raise(L, "skald.patched is not available yet; give changed code a new workflow type, or let running workflows end first"); }
+int patched(lua_State* L) {
+  raise(
+      L,
+      "skald.patched is not available yet; give changed code a new workflow type, or let running workflows end first");
+}
 
 void set_text(lua_State* L, const char* name, const std::string& text) {
   if (text.empty()) return;
@@ -128,7 +135,8 @@ void set_integer(lua_State* L, const char* name, int64_t value) {
 }
 
 // What cannot be read is left out.
-void set_fields(lua_State* L, const char* name, const google::protobuf::Map<std::string, temporal::api::common::v1::Payload>& fields) {
+void set_fields(lua_State* L, const char* name,
+                const google::protobuf::Map<std::string, temporal::api::common::v1::Payload>& fields) {
   lua_newtable(L);
   for (const auto& [key, payload] : fields) {
     std::string ignored;
@@ -170,9 +178,12 @@ int info(lua_State* L) {
   });
 }
 
+constexpr uint64_t kLogCost = 500;  // instructions
+
 int write_log(lua_State* L, LogSink::Level level, const std::string& text) {
   Run& run = Run::of(L);
-  if (!run.replaying()) run.log().write(level, run.identity(), run.definition().name, text);
+  run.sandbox().charge(kLogCost + text.size() / 4);
+  if (!run.replaying()) run.log().write(level, run.identity(), run.definition().name, to_utf8(text));
   return 0;
 }
 
@@ -209,9 +220,10 @@ int print(lua_State* L) {
 }
 
 int open_author_module(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {{"now", now},     {"date", date},         {"random", random},     {"uuid", uuid}, {"fail", fail},
-                                            {"array", array}, {"is_error", is_error}, {"workflow", workflow}, {"info", info}, {"patched", patched},
-                                            {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {{"now", now},           {"date", date},         {"random", random},
+                                            {"uuid", uuid},         {"fail", fail},         {"array", array},
+                                            {"is_error", is_error}, {"workflow", workflow}, {"info", info},
+                                            {"patched", patched},   {nullptr, nullptr}};
   static constexpr luaL_Reg kLog[] = {{"debug", log<LogSink::Level::kDebug>},
                                       {"info", log<LogSink::Level::kInfo>},
                                       {"warn", log<LogSink::Level::kWarn>},
@@ -265,7 +277,11 @@ int require_module(lua_State* L) {
     return keep_module(L, LUA_OK, 0);
   }
   const std::string* code = find_module(L, name);
-  if (code == nullptr) raise(L, "module '%s' not found: there are 'skald', 'skald.saga', and the files of lib/ whose names are written out in require", name);
+  if (code == nullptr)
+    raise(L,
+          "module '%s' not found: there are 'skald', 'skald.saga', and the files of lib/ whose names are written out "
+          "in require",
+          name);
   if (luaL_loadbufferx(L, code->data(), code->size(), name, "b") != LUA_OK) return lua_error(L);
   lua_pushvalue(L, 1);
   lua_callk(L, 1, 1, 0, keep_module);
@@ -306,7 +322,8 @@ int run_value(lua_State* L, int, lua_KContext) {
   }
   if (!lua_isfunction(L, value)) {
     guarded(L, [&](std::string& error) {
-      error = absl::StrCat(Run::of(L).definition().name, ".lua:1: the file must return a function, or skald.workflow { run = function … }");
+      error = absl::StrCat(Run::of(L).definition().name,
+                           ".lua:1: the file must return a function, or skald.workflow { run = function … }");
       return 0;
     });
   }

@@ -20,31 +20,41 @@ struct Handle {
 
 Template& template_of(lua_State* L, const Handle& handle) { return *Run::of(L).activity_templates()[handle.index]; }
 
-uint32_t keep(lua_State* L, Template made) {
+int push_handle(lua_State* L, uint32_t index, bool group);
+
+// Keeps the activity and pushes what the script holds of it.
+int keep(lua_State* L, Template made, bool group, std::string& error) {
   auto& templates = Run::of(L).activity_templates();
+  if (templates.size() >= Run::kMostNames) {
+    error = "too many activities described in one run; describe each once, outside of loops";
+    return 0;
+  }
   templates.push_back(std::make_unique<Template>(std::move(made)));
-  return static_cast<uint32_t>(templates.size() - 1);
+  return push_handle(L, static_cast<uint32_t>(templates.size() - 1), group);
 }
 
 bool read_options(lua_State* L, int index, Template& result, std::string& error) {
   auto& attributes = result.attributes;
   Options options(L, index, absl::StrCat("activity '", attributes.activity_type().name(), "'"), error);
-  if (const auto value = options.duration("start_to_close")) set_duration(*attributes.mutable_start_to_close_timeout(), *value);
-  if (const auto value = options.duration("schedule_to_close")) set_duration(*attributes.mutable_schedule_to_close_timeout(), *value);
-  if (const auto value = options.duration("schedule_to_start")) set_duration(*attributes.mutable_schedule_to_start_timeout(), *value);
+  if (const auto value = options.duration("start_to_close"))
+    set_duration(*attributes.mutable_start_to_close_timeout(), *value);
+  if (const auto value = options.duration("schedule_to_close"))
+    set_duration(*attributes.mutable_schedule_to_close_timeout(), *value);
+  if (const auto value = options.duration("schedule_to_start"))
+    set_duration(*attributes.mutable_schedule_to_start_timeout(), *value);
   if (const auto value = options.duration("heartbeat")) set_duration(*attributes.mutable_heartbeat_timeout(), *value);
   if (options.has("retry")) attributes.clear_retry_policy();
   options.retry_policy("retry", *attributes.mutable_retry_policy());
   if (const auto queue = options.text("task_queue")) attributes.mutable_task_queue()->set_name(*queue);
-  if (const auto type = options.choice("cancellation", {"try", "wait", "abandon"})) result.cancellation = static_cast<CancellationType>(*type);
+  if (const auto type = options.choice("cancellation", {"try", "wait", "abandon"}))
+    result.cancellation = static_cast<CancellationType>(*type);
   if (!options.done()) return false;
   if (attributes.retry_policy().ByteSizeLong() == 0) attributes.clear_retry_policy();
   if (attributes.has_start_to_close_timeout() || attributes.has_schedule_to_close_timeout()) return true;
-  error = absl::StrCat("activity '", attributes.activity_type().name(), "': set 'start_to_close' (one attempt) or 'schedule_to_close' (all attempts)");
+  error = absl::StrCat("activity '", attributes.activity_type().name(),
+                       "': set 'start_to_close' (one attempt) or 'schedule_to_close' (all attempts)");
   return false;
 }
-
-int push_handle(lua_State* L, uint32_t index, bool group);
 
 // activity:start(arguments…): pushes the future.
 int start_activity(lua_State* L) {
@@ -55,8 +65,8 @@ int start_activity(lua_State* L) {
   return guarded(L, [&](std::string& error) {
     Run& run = Run::of(L);
     const Template& made = template_of(L, *handle);
-    if (run.full()) {
-      error = "too many operations at a time";
+    if (const char* excess = run.excess()) {
+      error = excess;
       return 0;
     }
     Command command;
@@ -93,7 +103,7 @@ int with_options(lua_State* L) {
   return guarded(L, [&](std::string& error) {
     Template made = template_of(L, *handle);
     if (!read_options(L, 2, made, error)) return 0;
-    return push_handle(L, keep(L, std::move(made)), false);
+    return keep(L, std::move(made), false, error);
   });
 }
 
@@ -101,14 +111,16 @@ int with_options(lua_State* L) {
 int group_member(lua_State* L) {
   auto* group = static_cast<Handle*>(to_object(L, 1, &kGroupMark));
   if (group == nullptr || lua_type(L, 2) != LUA_TSTRING) raise(L, "an activity's name must be text");
+  check_name(L, 2);
   lua_getiuservalue(L, 1, 1);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, 3) != LUA_TNIL) return 1;
   lua_settop(L, 3);
-  return guarded(L, [&](std::string&) {
+  return guarded(L, [&](std::string& error) {
     Template made = template_of(L, *group);
-    made.attributes.mutable_activity_type()->set_name(absl::StrCat(made.attributes.activity_type().name(), ".", lua_tostring(L, 2)));
-    push_handle(L, keep(L, std::move(made)), false);
+    made.attributes.mutable_activity_type()->set_name(
+        absl::StrCat(made.attributes.activity_type().name(), ".", lua_tostring(L, 2)));
+    if (keep(L, std::move(made), false, error) == 0) return 0;
     lua_pushvalue(L, 2);
     lua_pushvalue(L, -2);
     lua_rawset(L, 3);
@@ -117,7 +129,8 @@ int group_member(lua_State* L) {
 }
 
 int push_handle(lua_State* L, uint32_t index, bool group) {
-  static constexpr luaL_Reg kActivity[] = {{"__call", call_activity}, {"start", start_activity}, {"with", with_options}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kActivity[] = {
+      {"__call", call_activity}, {"start", start_activity}, {"with", with_options}, {nullptr, nullptr}};
   static constexpr luaL_Reg kGroup[] = {{"__index", group_member}, {nullptr, nullptr}};
   auto* handle = static_cast<Handle*>(lua_newuserdatauv(L, sizeof(Handle), 1));
   handle->index = index;
@@ -133,12 +146,12 @@ int push_handle(lua_State* L, uint32_t index, bool group) {
 }
 
 int make(lua_State* L, bool group) {
-  luaL_checkstring(L, 1);
+  check_name(L, 1);
   return guarded(L, [&](std::string& error) {
     Template made;
     made.attributes.mutable_activity_type()->set_name(lua_tostring(L, 1));
     if (!read_options(L, 2, made, error)) return 0;
-    return push_handle(L, keep(L, std::move(made)), group);
+    return keep(L, std::move(made), group, error);
   });
 }
 

@@ -28,7 +28,7 @@ int tried(lua_State* L, int, lua_KContext) {
     Coroutine& coroutine = *Scheduler::current(L);
     require_waitable(L, "try");
     Run& run = Run::of(L);
-    if (run.scheduler().cancelled(coroutine.scope) && !run.scheduler().cancelled(future.branch != 0 ? future.branch : future.scope)) throw_cancelled(L);
+    if (must_interrupt(run, coroutine, future)) throw_cancelled(L);
     run.scheduler().wait_for(coroutine, future);
     return lua_yieldk(L, 0, 0, tried);
   }
@@ -54,8 +54,8 @@ int cancel(lua_State* L) {
   if (future.state != Future::State::kPending) return 0;
   return guarded(L, [&](std::string&) {
     Run& run = Run::of(L);
-    if (future.operation != 0) run.cancel_operation(future.operation, reason);
-    if (future.branch != 0) run.cancel_scope(future.branch, reason);
+    if (future.operation != 0) run.cancel_operation(future.operation, to_utf8(reason));
+    if (future.branch != 0) run.cancel_scope(future.branch, to_utf8(reason));
     return 0;
   });
 }
@@ -109,13 +109,22 @@ Survey survey(lua_State* L) {
   return result;
 }
 
+// Numbers before the rest, each kind ascending.
+bool key_less(lua_State* L, int left, int right) {
+  if (lua_type(L, left) != lua_type(L, right)) return lua_type(L, left) == LUA_TNUMBER;
+  return (lua_type(L, left) == LUA_TNUMBER || lua_type(L, left) == LUA_TSTRING) &&
+         lua_compare(L, left, right, LUA_OPLT) != 0;
+}
+
 // Pushes the key and the future object; the least key if it is there twice.
 void push_entry(lua_State* L, const Future* wanted) {
   lua_pushnil(L);
-  while (lua_next(L, 1) != 0) {
-    if (lua_touserdata(L, -1) == wanted) return;
-    lua_pop(L, 1);
+  const int best = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+    if (lua_touserdata(L, -1) == wanted && (lua_isnil(L, best) || key_less(L, -2, best))) lua_copy(L, -2, best);
   }
+  lua_pushvalue(L, best);
+  lua_rawget(L, 1);
 }
 
 [[noreturn]] void throw_error_of(lua_State* L, const Future* future) {
@@ -164,7 +173,8 @@ int wait_for_several(lua_State* L, int, lua_KContext context) {
       break;
     case Wait::kRace: {
       const Future* first = now.first_value;
-      if (now.first_error != nullptr && (first == nullptr || now.first_error->settled < first->settled)) throw_error_of(L, now.first_error);
+      if (now.first_error != nullptr && (first == nullptr || now.first_error->settled < first->settled))
+        throw_error_of(L, now.first_error);
       if (first != nullptr) return winner(L, first);
       break;
     }
@@ -194,11 +204,18 @@ int wait_for_several(lua_State* L, int, lua_KContext context) {
 int wait(lua_State* L, Wait kind, bool empty_allowed) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
+  // Other branches may change the script's table meanwhile: the wait has its own.
+  lua_newtable(L);
   bool empty = true;
-  for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+  for (lua_pushnil(L); lua_next(L, 1) != 0;) {
     empty = false;
-    if (Scheduler::to_future(L, -1) == nullptr) raise(L, "a table of futures is expected, but it holds a %s", luaL_typename(L, -1));
+    if (Scheduler::to_future(L, -1) == nullptr)
+      raise(L, "a table of futures is expected, but it holds a %s", luaL_typename(L, -1));
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, 2);
   }
+  lua_replace(L, 1);
   if (empty && !empty_allowed) raise(L, "there is nothing to wait for: the table of futures is empty");
   return wait_for_several(L, LUA_OK, static_cast<lua_KContext>(kind));
 }
@@ -212,13 +229,15 @@ int settle(lua_State* L) { return wait(L, Wait::kSettle, true); }
 
 void push_future_metatable(lua_State* L) {
   static constexpr char kMark = 0;
-  static constexpr luaL_Reg kMethods[] = {{"get", get},         {"try", try_get},  {"ready", ready},     {"cancel", cancel},
-                                          {"started", started}, {"signal", signal}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kMethods[] = {{"get", get},       {"try", try_get},     {"ready", ready},
+                                          {"cancel", cancel}, {"started", started}, {"signal", signal},
+                                          {nullptr, nullptr}};
   push_metatable(L, &kMark, "future", kMethods);
 }
 
 void add_futures(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {{"async", async}, {"all", all}, {"race", race}, {"any", any}, {"settle", settle}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {{"async", async}, {"all", all},       {"race", race},
+                                            {"any", any},     {"settle", settle}, {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
 }
 

@@ -1,8 +1,8 @@
 // What a run writes down about itself: side effects, search attributes, memo.
+#include <random>
+
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
-
-#include <random>
 
 #include "lua/author_support.h"
 #include "lua/json.h"
@@ -43,8 +43,8 @@ int side_effect(lua_State* L) {
   Run& run = Run::of(L);
   const Payloads* recorded = nullptr;
   guarded(L, [&](std::string& error) {
-    if (run.full()) {
-      error = "too many commands in one workflow task";
+    if (const char* excess = run.excess()) {
+      error = excess;
       return 0;
     }
     run.begin_side_effect();
@@ -80,7 +80,7 @@ bool read_fields(lua_State* L, const char* what, Fields& fields, std::string& er
       error = absl::StrCat(what, ": names must be text");
       return false;
     }
-    const std::string name = lua_tostring(L, -2);
+    const std::string name = to_utf8(lua_tostring(L, -2));
     const std::string place = absl::StrCat(what, ".", name);
     if (is_null(L, -1)) {
       (*fields[name].mutable_metadata())["encoding"] = "binary/null";
@@ -108,9 +108,15 @@ int upsert_search_attributes(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   return guarded(L, [&](std::string& error) {
     Run& run = Run::of(L);
+    if (const char* excess = run.excess()) {
+      error = excess;
+      return 0;
+    }
     Command command;
     command.set_command_type(COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES);
-    auto& fields = *command.mutable_upsert_workflow_search_attributes_command_attributes()->mutable_search_attributes()->mutable_indexed_fields();
+    auto& fields = *command.mutable_upsert_workflow_search_attributes_command_attributes()
+                        ->mutable_search_attributes()
+                        ->mutable_indexed_fields();
     if (!read_fields(L, "search attribute", fields, error)) return 0;
     merge(fields, *run.search_attributes().mutable_indexed_fields());
     run.add_command(std::move(command), {COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, "", "", Sandbox::place(L)});
@@ -123,9 +129,14 @@ int set_memo(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   return guarded(L, [&](std::string& error) {
     Run& run = Run::of(L);
+    if (const char* excess = run.excess()) {
+      error = excess;
+      return 0;
+    }
     Command command;
     command.set_command_type(COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES);
-    auto& fields = *command.mutable_modify_workflow_properties_command_attributes()->mutable_upserted_memo()->mutable_fields();
+    auto& fields =
+        *command.mutable_modify_workflow_properties_command_attributes()->mutable_upserted_memo()->mutable_fields();
     if (!read_fields(L, "memo", fields, error)) return 0;
     merge(fields, *run.memo().mutable_fields());
     run.add_command(std::move(command), {COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES, "", "", Sandbox::place(L)});
@@ -152,8 +163,10 @@ void Run::end_side_effect() {
 }
 
 void add_records(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {
-      {"side_effect", side_effect}, {"upsert_search_attributes", upsert_search_attributes}, {"set_memo", set_memo}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {{"side_effect", side_effect},
+                                            {"upsert_search_attributes", upsert_search_attributes},
+                                            {"set_memo", set_memo},
+                                            {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
 }
 

@@ -37,13 +37,15 @@ int cancel(lua_State* L) {
   require_active(L, "cancel");
   const char* reason = luaL_optstring(L, 2, "");
   return guarded(L, [&](std::string&) {
-    Run::of(L).cancel_scope(scope, reason);
+    Run::of(L).cancel_scope(scope, to_utf8(reason));
     return 0;
   });
 }
 
 // The context holds the outer scope and the inner one.
-constexpr lua_KContext both(uint32_t outer, uint32_t inner) { return static_cast<lua_KContext>(static_cast<uint64_t>(outer) << 32 | inner); }
+constexpr lua_KContext both(uint32_t outer, uint32_t inner) {
+  return static_cast<lua_KContext>(static_cast<uint64_t>(outer) << 32 | inner);
+}
 
 int leave(lua_State* L, int status, lua_KContext context) {
   const auto scopes = static_cast<uint64_t>(context);
@@ -51,8 +53,10 @@ int leave(lua_State* L, int status, lua_KContext context) {
   if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 1;
   rethrow_if_doomed(L, status);
   guarded(L, [&](std::string&) {
-    // What still runs in a scope whose function failed is of no use. A script's bug is not the workflow's end: nothing is cancelled.
-    if (lua_type(L, -1) == LUA_TTABLE) Run::of(L).cancel_scope(static_cast<uint32_t>(scopes), "the scope's function threw an error");
+    // What still runs in a scope whose function failed is of no use. A script's bug is not the workflow's end: nothing
+    // is cancelled.
+    if (lua_type(L, -1) == LUA_TTABLE)
+      Run::of(L).cancel_scope(static_cast<uint32_t>(scopes), "the scope's function threw an error");
     return 0;
   });
   return lua_error(L);
@@ -88,7 +92,8 @@ int shielded(lua_State* L) { return enter(L, true); }
 }  // namespace
 
 void add_scopes(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {{"scope", scope}, {"shielded", shielded}, {"cancelled", current_cancelled}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {
+      {"scope", scope}, {"shielded", shielded}, {"cancelled", current_cancelled}, {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
 }
 

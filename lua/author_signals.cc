@@ -99,9 +99,14 @@ int next(lua_State* L) {
 }
 
 int signal(lua_State* L) {
-  luaL_checkstring(L, 1);
-  return guarded(L, [&](std::string&) {
-    static constexpr luaL_Reg kMethods[] = {{"receive", receive}, {"poll", poll}, {"pending", pending}, {"next", next}, {nullptr, nullptr}};
+  check_name(L, 1);
+  return guarded(L, [&](std::string& error) {
+    static constexpr luaL_Reg kMethods[] = {
+        {"receive", receive}, {"poll", poll}, {"pending", pending}, {"next", next}, {nullptr, nullptr}};
+    if (Run::of(L).channels() >= Run::kMostNames) {
+      error = "too many signals named in one run";
+      return 0;
+    }
     SignalChannel& channel = Run::of(L).channel(lua_tostring(L, 1));
     auto* handle = static_cast<Handle*>(lua_newuserdatauv(L, sizeof(Handle), 0));
     handle->channel = &channel;
@@ -113,11 +118,15 @@ int signal(lua_State* L) {
 
 int on_signal(lua_State* L) {
   require_active(L, "on_signal");
-  luaL_checkstring(L, 1);
+  check_name(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
   return guarded(L, [&](std::string& error) {
     Run& run = Run::of(L);
+    if (run.channels() >= Run::kMostNames) {
+      error = "too many signals named in one run";
+      return 0;
+    }
     SignalChannel& channel = run.channel(lua_tostring(L, 1));
     luaL_unref(L, LUA_REGISTRYINDEX, channel.handler);
     channel.handler = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -131,10 +140,14 @@ int on_signal(lua_State* L) {
 
 int on_query(lua_State* L) {
   require_active(L, "on_query");
-  luaL_checkstring(L, 1);
+  check_name(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
-  return guarded(L, [&](std::string&) {
+  return guarded(L, [&](std::string& error) {
+    if (Run::of(L).query_handlers().size() >= Run::kMostNames) {
+      error = "too many queries named in one run";
+      return 0;
+    }
     auto [place, fresh] = Run::of(L).query_handlers().emplace(lua_tostring(L, 1), LUA_NOREF);
     if (!fresh) luaL_unref(L, LUA_REGISTRYINDEX, place->second);
     place->second = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -145,7 +158,8 @@ int on_query(lua_State* L) {
 }  // namespace
 
 void add_signals(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {{"signal", signal}, {"on_signal", on_signal}, {"on_query", on_query}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {
+      {"signal", signal}, {"on_signal", on_signal}, {"on_query", on_query}, {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
 }
 

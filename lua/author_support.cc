@@ -1,32 +1,30 @@
 #include "lua/author_support.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 
+#include <absl/strings/str_cat.h>
+
 #include "lua/failures.h"
+#include "lua/json.h"
 
 namespace skald::lua {
 namespace {
 
+constexpr size_t kLongestName = 1000;
 constexpr absl::Duration kLongestDuration = absl::Hours(24 * 365 * 100);
-
-// What future does not settle by itself when the scope of the waiting code is cancelled?
-bool must_interrupt(Run& run, const Coroutine& coroutine, const Future& future) {
-  if (!run.scheduler().cancelled(coroutine.scope)) return false;
-  if (future.operation != 0) return !run.scheduler().cancelled(future.scope);
-  if (future.branch != 0) return !run.scheduler().cancelled(future.branch);
-  return true;
-}
 
 bool parse_units(std::string_view text, absl::Duration& duration) {
   static constexpr struct {
     std::string_view unit;
     absl::Duration value;
-  } kUnits[] = {{"ms", absl::Milliseconds(1)}, {"s", absl::Seconds(1)}, {"m", absl::Minutes(1)}, {"h", absl::Hours(1)}, {"d", absl::Hours(24)}};
+  } kUnits[] = {{"ms", absl::Milliseconds(1)},
+                {"s", absl::Seconds(1)},
+                {"m", absl::Minutes(1)},
+                {"h", absl::Hours(1)},
+                {"d", absl::Hours(24)}};
   duration = absl::ZeroDuration();
   if (text.empty()) return false;
   while (!text.empty()) {
@@ -35,7 +33,8 @@ bool parse_units(std::string_view text, absl::Duration& duration) {
     if (read.ec != std::errc() || count < 0) return false;
     text.remove_prefix(static_cast<size_t>(read.ptr - text.data()));
     const size_t letters = std::min(text.find_first_of("0123456789."), text.size());
-    const auto unit = std::find_if(std::begin(kUnits), std::end(kUnits), [&](const auto& each) { return each.unit == text.substr(0, letters); });
+    const auto unit = std::find_if(std::begin(kUnits), std::end(kUnits),
+                                   [&](const auto& each) { return each.unit == text.substr(0, letters); });
     if (unit == std::end(kUnits)) return false;
     duration += count * unit->value;
     text.remove_prefix(letters);
@@ -45,6 +44,21 @@ bool parse_units(std::string_view text, absl::Duration& duration) {
 
 }  // namespace
 
+bool must_interrupt(Run& run, const Coroutine& coroutine, const Future& future) {
+  if (!run.scheduler().cancelled(coroutine.scope)) return false;
+  if (future.operation != 0) return !run.scheduler().cancelled(future.scope);
+  if (future.branch != 0) return !run.scheduler().cancelled(future.branch);
+  return true;
+}
+
+const char* check_name(lua_State* L, int index) {
+  size_t size = 0;
+  const char* name = luaL_checklstring(L, index, &size);
+  if (size == 0 || size > kLongestName) luaL_argerror(L, index, "a name has 1 to 1000 bytes");
+  if (utf8_prefix({name, size}) != size) luaL_argerror(L, index, "a name must be UTF-8");
+  return name;
+}
+
 void push_script_error(lua_State* L, const std::string& error) {
   const std::string place = Sandbox::place(L);
   const std::string text = place.empty() ? error : absl::StrCat(place, ": ", error);
@@ -52,13 +66,17 @@ void push_script_error(lua_State* L, const std::string& error) {
 }
 
 void require_active(lua_State* L, const char* function) {
-  if (Scheduler::current(L)->role == Coroutine::Role::kQuery) raise(L, "%s: a query's function must neither wait nor change anything", function);
-  if (Run::of(L).in_side_effect()) raise(L, "%s: a side effect's function must neither wait nor start anything", function);
+  if (Scheduler::current(L)->role == Coroutine::Role::kQuery)
+    raise(L, "%s: a query's function must neither wait nor change anything", function);
+  if (Run::of(L).in_side_effect())
+    raise(L, "%s: a side effect's function must neither wait nor start anything", function);
 }
 
 void require_waitable(lua_State* L, const char* function) {
   require_active(L, function);
-  if (lua_isyieldable(L) == 0) raise(L, "%s: waiting is not possible inside a comparison or replacement function, a metamethod or a predicate", function);
+  if (lua_isyieldable(L) == 0)
+    raise(L, "%s: waiting is not possible inside a comparison or replacement function, a metamethod or a predicate",
+          function);
 }
 
 void throw_cancelled(lua_State* L) {
@@ -145,6 +163,7 @@ std::optional<std::string> Options::text(const char* name) {
     size_t size = 0;
     const char* bytes = lua_tolstring(L_, -1, &size);
     result.emplace(bytes, size);
+    if (utf8_prefix(*result) != size) fail(name, "must be UTF-8");
   } else {
     fail(name, "must be text");
   }
@@ -198,11 +217,12 @@ bool Options::retry_policy(const char* name, temporal::api::common::v1::RetryPol
     if (*backoff < 1) retry.fail("backoff", "must be 1 or more");
     policy.set_backoff_coefficient(*backoff);
   }
-  if (const auto attempts = retry.number("max_attempts")) policy.set_maximum_attempts(static_cast<int32_t>(std::min(*attempts, 1e9)));
+  if (const auto attempts = retry.number("max_attempts"))
+    policy.set_maximum_attempts(static_cast<int32_t>(std::min(*attempts, 1e9)));
   if (retry.push("non_retryable")) {
     if (!lua_istable(L_, -1)) retry.fail("non_retryable", "must be a list of error types");
     for (lua_Integer i = 1; lua_istable(L_, -1) && lua_rawgeti(L_, -1, i) == LUA_TSTRING; ++i) {
-      policy.add_non_retryable_error_types(lua_tostring(L_, -1));
+      policy.add_non_retryable_error_types(to_utf8(lua_tostring(L_, -1)));
       lua_pop(L_, 1);
     }
   }
@@ -222,7 +242,8 @@ bool Options::done(bool positional) {
     }
     const std::string name = lua_tostring(L_, -2);
     // The first by name, whatever the order of the table.
-    if (std::find(known_.begin(), known_.end(), name) == known_.end() && (unknown.empty() || name < unknown)) unknown = name;
+    if (std::find(known_.begin(), known_.end(), name) == known_.end() && (unknown.empty() || name < unknown))
+      unknown = name;
   }
   if (unknown.empty()) return true;
   std::string all;

@@ -1,23 +1,24 @@
 #pragma once
 
-#include <absl/time/time.h>
-#include <google/protobuf/duration.pb.h>
-
 #include <initializer_list>
-#include <lua.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "lua/run.h"
 #include "temporal/api/common/v1/message.pb.h"
+#include <absl/time/time.h>
+#include <google/protobuf/duration.pb.h>
+#include <lua.hpp>
+
+#include "lua/json.h"
+#include "lua/run.h"
 
 namespace skald::lua {
 
-// Runs a part of an author's function that holds C++ objects: within `body` no Lua error may be raised, and Lua's memory limit rests. It
-// returns the number of results, after which the function may return them; or kThrow to throw the value on top; or it sets `error`, which
-// is thrown as a script's error at the caller's line.
+// Runs a part of an author's function that holds C++ objects: within `body` no Lua error may be raised, and Lua's
+// memory limit rests. It returns the number of results, after which the function may return them; or kThrow to throw
+// the value on top; or it sets `error`, which is thrown as a script's error at the caller's line.
 constexpr int kThrow = -1;
 
 void push_script_error(lua_State* L, const std::string& error);
@@ -42,6 +43,8 @@ int guarded(lua_State* L, Body body) {
 void require_active(lua_State* L, const char* function);
 // Also if it cannot be suspended where it is.
 void require_waitable(lua_State* L, const char* function);
+// Whether the future does not settle by itself though the scope of the waiting code is cancelled.
+bool must_interrupt(Run& run, const Coroutine& coroutine, const Future& future);
 // Throws the cancelled error if the running code's scope is cancelled.
 void throw_if_cancelled(lua_State* L);
 [[noreturn]] void throw_cancelled(lua_State* L);
@@ -56,12 +59,15 @@ void cancel_future(lua_State* L, int index);
 int child_started(lua_State* L);
 int child_signal(lua_State* L);
 
+// The name of something at `index`; raises an error unless it is text that the API takes.
+const char* check_name(lua_State* L, int index);
+
 // "1h30m", "200ms", 2.5 (seconds). False and `error` for anything else, and what is negative or beyond a hundred years.
 bool parse_duration(lua_State* L, int index, absl::Duration& duration, std::string& error);
 void set_duration(google::protobuf::Duration& proto, absl::Duration duration);
 
-// Reads a table of options by name; names that nobody asked for are errors. Nothing of it raises a Lua error. After the first error
-// nothing more is read.
+// Reads a table of options by name; names that nobody asked for are errors. Nothing of it raises a Lua error. After the
+// first error nothing more is read.
 class Options {
  public:
   // `what` begins messages. The table at `index` may be nil: then no option is given.
@@ -83,7 +89,7 @@ class Options {
       fail(name, "must be a table");
     } else {
       for (lua_pushnil(L_); error_.empty() && lua_next(L_, table) != 0; lua_pop(L_, 1)) {
-        if (lua_type(L_, -2) == LUA_TSTRING) visit(std::string(lua_tostring(L_, -2)), lua_gettop(L_));
+        if (lua_type(L_, -2) == LUA_TSTRING) visit(to_utf8(lua_tostring(L_, -2)), lua_gettop(L_));
       }
     }
     lua_settop(L_, table - 1);
@@ -113,8 +119,8 @@ void add_scopes(lua_State* L);
 void add_workflows(lua_State* L);
 void add_records(lua_State* L);
 
-// Pushes the metatable kept in the registry under `key`; it is made of `methods` at first: those that begin with "__" go into the
-// metatable itself, the others are the object's.
+// Pushes the metatable kept in the registry under `key`; it is made of `methods` at first: those that begin with "__"
+// go into the metatable itself, the others are the object's.
 void push_metatable(lua_State* L, const void* key, const char* name, const luaL_Reg* methods);
 // The userdata at `index` if its metatable is that one, else null.
 void* to_object(lua_State* L, int index, const void* key);

@@ -17,8 +17,8 @@ int push_timer(lua_State* L, int index) {
     absl::Duration duration;
     Run& run = Run::of(L);
     if (!parse_duration(L, index, duration, error)) return 0;
-    if (run.full()) {
-      error = "too many operations at a time";
+    if (const char* excess = run.excess()) {
+      error = excess;
       return 0;
     }
     Operation operation;
@@ -103,7 +103,8 @@ void cancel_future(lua_State* L, int index) {
 }
 
 void add_waiting(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {{"sleep", sleep}, {"timer", timer}, {"wait_until", wait_until}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {
+      {"sleep", sleep}, {"timer", timer}, {"wait_until", wait_until}, {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
 }
 

@@ -1,7 +1,7 @@
 // Child workflows, other workflows, and the run's successor.
-#include <absl/strings/str_cat.h>
-
 #include <cmath>
+
+#include <absl/strings/str_cat.h>
 
 #include "lua/author_support.h"
 #include "lua/payloads.h"
@@ -18,7 +18,8 @@ struct Handle {
   uint32_t index;
 };
 
-void read_payload_map(Options& options, const char* name, lua_State* L, google::protobuf::Map<std::string, temporal::api::common::v1::Payload>& fields) {
+void read_payload_map(Options& options, const char* name, lua_State* L,
+                      google::protobuf::Map<std::string, temporal::api::common::v1::Payload>& fields) {
   options.fields(name, [&](const std::string& key, int value) {
     std::string problem;
     if (!encode_payload(L, value, key.c_str(), fields[key], problem)) options.fail(name, problem);
@@ -30,21 +31,27 @@ bool read_options(lua_State* L, int index, ChildTemplate& child, std::string& er
   Options options(L, index, absl::StrCat("child workflow '", attributes.workflow_type().name(), "'"), error);
   if (const auto id = options.text("id")) attributes.set_workflow_id(*id);
   if (const auto queue = options.text("task_queue")) attributes.mutable_task_queue()->set_name(*queue);
-  if (const auto value = options.duration("execution_timeout")) set_duration(*attributes.mutable_workflow_execution_timeout(), *value);
-  if (const auto value = options.duration("run_timeout")) set_duration(*attributes.mutable_workflow_run_timeout(), *value);
-  if (const auto value = options.duration("task_timeout")) set_duration(*attributes.mutable_workflow_task_timeout(), *value);
+  if (const auto value = options.duration("execution_timeout"))
+    set_duration(*attributes.mutable_workflow_execution_timeout(), *value);
+  if (const auto value = options.duration("run_timeout"))
+    set_duration(*attributes.mutable_workflow_run_timeout(), *value);
+  if (const auto value = options.duration("task_timeout"))
+    set_duration(*attributes.mutable_workflow_task_timeout(), *value);
   if (options.has("retry")) options.retry_policy("retry", *attributes.mutable_retry_policy());
   if (const auto policy = options.choice("parent_close", {"terminate", "abandon", "request_cancel"})) {
     attributes.set_parent_close_policy(static_cast<ParentClosePolicy>(*policy + PARENT_CLOSE_POLICY_TERMINATE));
   }
   if (const auto reuse = options.choice("reuse", {"allow", "allow_failed_only", "reject"})) {
-    attributes.set_workflow_id_reuse_policy(static_cast<WorkflowIdReusePolicy>(*reuse + WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE));
+    attributes.set_workflow_id_reuse_policy(
+        static_cast<WorkflowIdReusePolicy>(*reuse + WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE));
   }
   if (const auto cron = options.text("cron")) attributes.set_cron_schedule(*cron);
-  if (const auto type = options.choice("cancellation", {"try", "wait", "abandon"})) child.cancellation = static_cast<CancellationType>(*type);
+  if (const auto type = options.choice("cancellation", {"try", "wait", "abandon"}))
+    child.cancellation = static_cast<CancellationType>(*type);
   if (options.has("memo")) read_payload_map(options, "memo", L, *attributes.mutable_memo()->mutable_fields());
   if (options.has("search_attributes")) {
-    read_payload_map(options, "search_attributes", L, *attributes.mutable_search_attributes()->mutable_indexed_fields());
+    read_payload_map(options, "search_attributes", L,
+                     *attributes.mutable_search_attributes()->mutable_indexed_fields());
   }
   return options.done();
 }
@@ -58,8 +65,8 @@ int start_child(lua_State* L) {
   return guarded(L, [&](std::string& error) {
     Run& run = Run::of(L);
     const ChildTemplate& made = *run.child_templates()[handle->index];
-    if (run.full()) {
-      error = "too many operations at a time";
+    if (const char* excess = run.excess()) {
+      error = excess;
       return 0;
     }
     Command command;
@@ -73,7 +80,8 @@ int start_child(lua_State* L) {
     operation.kind = Operation::Kind::kChild;
     operation.cancellation = made.cancellation;
     const std::string ordinal = run.next_id(operation.kind);
-    if (attributes.workflow_id().empty()) attributes.set_workflow_id(absl::StrCat(run.started().original_execution_run_id(), "_child_", ordinal));
+    if (attributes.workflow_id().empty())
+      attributes.set_workflow_id(absl::StrCat(run.started().original_execution_run_id(), "_child_", ordinal));
     operation.id = attributes.workflow_id();
     operation.type = attributes.workflow_type().name();
     ExpectedEvent expected{command.command_type(), operation.id, operation.type, Sandbox::place(L)};
@@ -95,13 +103,17 @@ int call_child(lua_State* L) {
 }
 
 int child(lua_State* L) {
-  luaL_checkstring(L, 1);
+  check_name(L, 1);
   return guarded(L, [&](std::string& error) {
     static constexpr luaL_Reg kMethods[] = {{"__call", call_child}, {"start", start_child}, {nullptr, nullptr}};
     auto made = std::make_unique<ChildTemplate>();
     made->attributes.mutable_workflow_type()->set_name(lua_tostring(L, 1));
     if (!read_options(L, 2, *made, error)) return 0;
     auto& templates = Run::of(L).child_templates();
+    if (templates.size() >= Run::kMostNames) {
+      error = "too many child workflows described in one run; describe each once, outside of loops";
+      return 0;
+    }
     templates.push_back(std::move(made));
     auto* handle = static_cast<Handle*>(lua_newuserdatauv(L, sizeof(Handle), 0));
     handle->index = static_cast<uint32_t>(templates.size() - 1);
@@ -118,8 +130,8 @@ int begin_external(lua_State* L, const char* function, Begin begin) {
   throw_if_cancelled(L);
   guarded(L, [&](std::string& error) {
     Run& run = Run::of(L);
-    if (run.full()) {
-      error = "too many operations at a time";
+    if (const char* excess = run.excess()) {
+      error = excess;
       return 0;
     }
     Operation operation;
@@ -137,6 +149,11 @@ int begin_external(lua_State* L, const char* function, Begin begin) {
   return await(L, LUA_OK, 0);
 }
 
+void check_target(lua_State* L) {
+  luaL_checkany(L, 1);
+  if (lua_type(L, 1) == LUA_TSTRING) check_name(L, 1);
+}
+
 bool read_target(lua_State* L, temporal::api::common::v1::WorkflowExecution& target, std::string& error) {
   if (lua_type(L, 1) == LUA_TSTRING) {
     target.set_workflow_id(lua_tostring(L, 1));
@@ -145,12 +162,13 @@ bool read_target(lua_State* L, temporal::api::common::v1::WorkflowExecution& tar
   Options options(L, 1, "the workflow", error);
   target.set_workflow_id(options.text("id").value_or(""));
   target.set_run_id(options.text("run_id").value_or(""));
-  if (error.empty() && target.workflow_id().empty()) error = "the workflow's id is missing: give it as text, or as { id =, run_id = }";
+  if (error.empty() && target.workflow_id().empty())
+    error = "the workflow's id is missing: give it as text, or as { id =, run_id = }";
   return options.done();
 }
 
-bool build_signal(lua_State* L, Run& run, temporal::api::common::v1::WorkflowExecution target, bool child, Operation& operation, Command& command,
-                  ExpectedEvent& expected, std::string& error) {
+bool build_signal(lua_State* L, Run& run, temporal::api::common::v1::WorkflowExecution target, bool child,
+                  Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
   operation.kind = Operation::Kind::kSignalExternal;
   operation.id = target.workflow_id();
   operation.type = "signal";
@@ -166,31 +184,36 @@ bool build_signal(lua_State* L, Run& run, temporal::api::common::v1::WorkflowExe
 }
 
 int signal_external(lua_State* L) {
-  luaL_checkany(L, 1);
-  luaL_checkstring(L, 2);
-  return begin_external(L, "signal_external", [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
-    temporal::api::common::v1::WorkflowExecution target;
-    return read_target(L, target, error) && build_signal(L, run, std::move(target), false, operation, command, expected, error);
-  });
+  check_target(L);
+  check_name(L, 2);
+  return begin_external(
+      L, "signal_external",
+      [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
+        temporal::api::common::v1::WorkflowExecution target;
+        return read_target(L, target, error) &&
+               build_signal(L, run, std::move(target), false, operation, command, expected, error);
+      });
 }
 
 int cancel_external(lua_State* L) {
-  luaL_checkany(L, 1);
+  check_target(L);
   luaL_optstring(L, 2, "");
-  return begin_external(L, "cancel_external", [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
-    temporal::api::common::v1::WorkflowExecution target;
-    if (!read_target(L, target, error)) return false;
-    operation.kind = Operation::Kind::kCancelExternal;
-    operation.id = expected.id = target.workflow_id();
-    operation.type = "cancel";
-    command.set_command_type(COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION);
-    auto& attributes = *command.mutable_request_cancel_external_workflow_execution_command_attributes();
-    attributes.set_namespace_(run.identity().namespace_name);
-    attributes.set_workflow_id(target.workflow_id());
-    attributes.set_run_id(target.run_id());
-    attributes.set_reason(lua_isstring(L, 2) != 0 ? lua_tostring(L, 2) : "");
-    return true;
-  });
+  return begin_external(
+      L, "cancel_external",
+      [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
+        temporal::api::common::v1::WorkflowExecution target;
+        if (!read_target(L, target, error)) return false;
+        operation.kind = Operation::Kind::kCancelExternal;
+        operation.id = expected.id = target.workflow_id();
+        operation.type = "cancel";
+        command.set_command_type(COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION);
+        auto& attributes = *command.mutable_request_cancel_external_workflow_execution_command_attributes();
+        attributes.set_namespace_(run.identity().namespace_name);
+        attributes.set_workflow_id(target.workflow_id());
+        attributes.set_run_id(target.run_id());
+        attributes.set_reason(to_utf8(lua_isstring(L, 2) != 0 ? lua_tostring(L, 2) : ""));
+        return true;
+      });
 }
 
 bool read_text(Options& options, const char* name, std::string& target) {
@@ -214,14 +237,17 @@ int continue_with(lua_State* L, int first, int options_index) {
     *attributes.mutable_workflow_task_timeout() = started.workflow_task_timeout();
     if (started.has_retry_policy()) *attributes.mutable_retry_policy() = started.retry_policy();
     if (run.memo().fields_size() > 0) *attributes.mutable_memo() = run.memo();
-    if (run.search_attributes().indexed_fields_size() > 0) *attributes.mutable_search_attributes() = run.search_attributes();
+    if (run.search_attributes().indexed_fields_size() > 0)
+      *attributes.mutable_search_attributes() = run.search_attributes();
     attributes.set_initiator(CONTINUE_AS_NEW_INITIATOR_WORKFLOW);
     if (options_index != 0) {
       Options options(L, options_index, "continue_as_new_with", error);
       read_text(options, "type", *attributes.mutable_workflow_type()->mutable_name());
       read_text(options, "task_queue", *attributes.mutable_task_queue()->mutable_name());
-      if (const auto value = options.duration("run_timeout")) set_duration(*attributes.mutable_workflow_run_timeout(), *value);
-      if (const auto value = options.duration("task_timeout")) set_duration(*attributes.mutable_workflow_task_timeout(), *value);
+      if (const auto value = options.duration("run_timeout"))
+        set_duration(*attributes.mutable_workflow_run_timeout(), *value);
+      if (const auto value = options.duration("task_timeout"))
+        set_duration(*attributes.mutable_workflow_task_timeout(), *value);
       if (!options.done()) return 0;
     }
     if (!encode_payloads(L, first, "argument", *attributes.mutable_input(), error)) return 0;
@@ -280,15 +306,16 @@ int child_started(lua_State* L) {
 }
 
 int child_signal(lua_State* L) {
-  luaL_checkstring(L, 2);
+  check_name(L, 2);
   if (child_of(L) == nullptr) raise(L, "signal: this is no running child workflow");
-  return begin_external(L, "signal", [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
-    const Operation& child = *child_of(L);
-    temporal::api::common::v1::WorkflowExecution target;
-    target.set_workflow_id(child.id);
-    target.set_run_id(child.run_id);
-    return build_signal(L, run, std::move(target), true, operation, command, expected, error);
-  });
+  return begin_external(
+      L, "signal", [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
+        const Operation& child = *child_of(L);
+        temporal::api::common::v1::WorkflowExecution target;
+        target.set_workflow_id(child.id);
+        target.set_run_id(child.run_id);
+        return build_signal(L, run, std::move(target), true, operation, command, expected, error);
+      });
 }
 
 void add_workflows(lua_State* L) {

@@ -1,6 +1,7 @@
 #include "lua/failures.h"
 
 #include "lua/hidden_keys.h"
+#include "lua/json.h"
 #include "lua/payloads.h"
 #include "lua/sandbox.h"
 
@@ -52,11 +53,16 @@ void push_error_metatable(lua_State* L) {
 const char* timeout_name(const Failure& failure) {
   using namespace temporal::api::enums::v1;
   switch (failure.timeout_failure_info().timeout_type()) {
-    case TIMEOUT_TYPE_START_TO_CLOSE: return "start_to_close";
-    case TIMEOUT_TYPE_SCHEDULE_TO_START: return "schedule_to_start";
-    case TIMEOUT_TYPE_SCHEDULE_TO_CLOSE: return "schedule_to_close";
-    case TIMEOUT_TYPE_HEARTBEAT: return "heartbeat";
-    default: return "unspecified";
+    case TIMEOUT_TYPE_START_TO_CLOSE:
+      return "start_to_close";
+    case TIMEOUT_TYPE_SCHEDULE_TO_START:
+      return "schedule_to_start";
+    case TIMEOUT_TYPE_SCHEDULE_TO_CLOSE:
+      return "schedule_to_close";
+    case TIMEOUT_TYPE_HEARTBEAT:
+      return "heartbeat";
+    default:
+      return "unspecified";
   }
 }
 
@@ -113,7 +119,8 @@ void push_failure(lua_State* L, const Failure& failure) {
   push_error_metatable(L);
   lua_setmetatable(L, -2);
   const Failure* root = &failure;
-  while (root->has_cause() && (root->has_activity_failure_info() || root->has_child_workflow_execution_failure_info())) {
+  while (root->has_cause() &&
+         (root->has_activity_failure_info() || root->has_child_workflow_execution_failure_info())) {
     if (root->has_activity_failure_info()) {
       set_text(L, "activity", root->activity_failure_info().activity_type().name());
     } else {
@@ -152,23 +159,24 @@ bool read_failure(lua_State* L, int index, Failure& failure) {
 
 bool is_cancellation(const Failure& failure) {
   const Failure* root = &failure;
-  while (root->has_cause() && (root->has_activity_failure_info() || root->has_child_workflow_execution_failure_info())) root = &root->cause();
+  while (root->has_cause() && (root->has_activity_failure_info() || root->has_child_workflow_execution_failure_info()))
+    root = &root->cause();
   return root->has_canceled_failure_info();
 }
 
 Failure cancelled_failure(const std::string& reason) {
   Failure failure;
-  failure.set_message(reason.empty() ? "cancelled" : reason);
+  failure.set_message(reason.empty() ? "cancelled" : to_utf8(reason));
   failure.set_source(kSource);
   failure.mutable_canceled_failure_info();
   return failure;
 }
 
-Failure script_failure(std::string message, std::string stack_trace) {
+Failure script_failure(const std::string& message, const std::string& stack_trace) {
   Failure failure;
-  failure.set_message(std::move(message));
+  failure.set_message(to_utf8(message));
   failure.set_source(kSource);
-  failure.set_stack_trace(std::move(stack_trace));
+  failure.set_stack_trace(to_utf8(stack_trace));
   failure.mutable_application_failure_info()->set_type("ScriptError");
   return failure;
 }

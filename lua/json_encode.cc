@@ -1,9 +1,9 @@
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <vector>
+
+#include <absl/strings/str_cat.h>
 
 #include "lua/hidden_keys.h"
 #include "lua/json.h"
@@ -34,7 +34,8 @@ bool is_marked_array(lua_State* L, int index) {
 
 class Encoder {
  public:
-  Encoder(lua_State* L, std::string& out, std::string& error) : L_(L), out_(out), error_(error), limit_(out.size() + kLargestValue) {}
+  Encoder(lua_State* L, std::string& out, std::string& error)
+      : L_(L), out_(out), error_(error), limit_(out.size() + kLargestValue) {}
 
   bool value(int index, int depth) {
     if (out_.size() > limit_) return fail(absl::StrCat(": larger than ", kLargestValue >> 20, " MiB"));
@@ -81,13 +82,15 @@ class Encoder {
     if (!std::isfinite(value)) return fail(": infinity and NaN are not JSON values");
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
     out_.append(buffer, end);
-    if (std::string_view(buffer, static_cast<size_t>(end - buffer)).find_first_of(".e") == std::string_view::npos) out_ += ".0";
+    if (std::string_view(buffer, static_cast<size_t>(end - buffer)).find_first_of(".e") == std::string_view::npos)
+      out_ += ".0";
     return true;
   }
 
   bool text(std::string_view bytes) {
     const size_t good = utf8_prefix(bytes);
-    if (good != bytes.size()) return fail(absl::StrCat(": not UTF-8 from byte ", good + 1, " on; encode binary data, e.g. as base64"));
+    if (good != bytes.size())
+      return fail(absl::StrCat(": not UTF-8 from byte ", good + 1, " on; encode binary data, e.g. as base64"));
     out_ += '"';
     size_t plain = 0;
     for (size_t i = 0; i < bytes.size(); ++i) {
@@ -105,14 +108,29 @@ class Encoder {
   void escape(unsigned char c) {
     static constexpr char kDigits[] = "0123456789abcdef";
     switch (c) {
-      case '"': out_ += "\\\""; return;
-      case '\\': out_ += "\\\\"; return;
-      case '\n': out_ += "\\n"; return;
-      case '\r': out_ += "\\r"; return;
-      case '\t': out_ += "\\t"; return;
-      case '\b': out_ += "\\b"; return;
-      case '\f': out_ += "\\f"; return;
-      default: break;
+      case '"':
+        out_ += "\\\"";
+        return;
+      case '\\':
+        out_ += "\\\\";
+        return;
+      case '\n':
+        out_ += "\\n";
+        return;
+      case '\r':
+        out_ += "\\r";
+        return;
+      case '\t':
+        out_ += "\\t";
+        return;
+      case '\b':
+        out_ += "\\b";
+        return;
+      case '\f':
+        out_ += "\\f";
+        return;
+      default:
+        break;
     }
     out_ += "\\u00";
     out_ += kDigits[c >> 4];
@@ -120,7 +138,8 @@ class Encoder {
   }
 
   bool table(int index, int depth) {
-    if (depth >= kDeepestValue) return fail(absl::StrCat(": nested deeper than ", kDeepestValue, " levels (or it contains itself)"));
+    if (depth >= kDeepestValue)
+      return fail(absl::StrCat(": nested deeper than ", kDeepestValue, " levels (or it contains itself)"));
     if (lua_checkstack(L_, 8) == 0) return fail(": nested too deep");
     size_t numbers = 0;
     keys_.emplace_back();
@@ -129,7 +148,8 @@ class Encoder {
     keys_.pop_back();
     if (!collected) return false;
     if (numbers > 0 && !names.empty()) {
-      return fail(absl::StrCat(": a table with both numbered and named fields (such as '", std::string(names.front()), "') is neither array nor object"));
+      return fail(absl::StrCat(": a table with both numbered and named fields (such as '", std::string(names.front()),
+                               "') is neither array nor object"));
     }
     if (numbers > 0 || (names.empty() && is_marked_array(L_, index))) return array(index, numbers, depth);
     return object(index, names, depth);
@@ -148,7 +168,8 @@ class Encoder {
       } else if (!is_hidden_key(L_, -2)) {
         const char* type = luaL_typename(L_, -2);
         lua_pop(L_, 2);
-        return fail(absl::StrCat(": a field's name must be text, not a ", lua_isnumber(L_, -2) != 0 ? "fraction" : type));
+        return fail(
+            absl::StrCat(": a field's name must be text, not a ", lua_isnumber(L_, -2) != 0 ? "fraction" : type));
       }
     }
     std::sort(names.begin(), names.end());
@@ -161,7 +182,8 @@ class Encoder {
       if (i > 1) out_ += ',';
       if (lua_rawgeti(L_, index, static_cast<lua_Integer>(i)) == LUA_TNIL) {
         lua_pop(L_, 1);
-        return fail(absl::StrCat("[", i, "]: missing, though later elements are there; put skald.null, or use text keys"));
+        return fail(
+            absl::StrCat("[", i, "]: missing, though later elements are there; put skald.null, or use text keys"));
       }
       const bool good = value(lua_gettop(L_), depth + 1);
       lua_pop(L_, 1);
@@ -211,6 +233,17 @@ bool encode_json(lua_State* L, int index, std::string& out, std::string& error) 
   if (!good && error.empty()) error = absl::StrCat(": larger than ", kLargestValue >> 20, " MiB");
   Sandbox::of(L).charge((out.size() - before) / 4);
   return good;
+}
+
+std::string to_utf8(std::string_view text) {
+  std::string result;
+  while (true) {
+    const size_t good = utf8_prefix(text);
+    result.append(text.substr(0, good));
+    if (good == text.size()) return result;
+    result += "\xef\xbf\xbd";
+    text.remove_prefix(good + 1);
+  }
 }
 
 size_t utf8_prefix(std::string_view text) {

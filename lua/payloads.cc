@@ -25,9 +25,15 @@ bool encode_payload(lua_State* L, int index, const char* what, Payload& payload,
 bool encode_payloads(lua_State* L, int first, const char* what, Payloads& payloads, std::string& error) {
   int last = lua_gettop(L);
   while (last >= first && lua_isnil(L, last)) --last;
+  size_t total = 0;
   for (int i = first; i <= last; ++i) {
     const std::string name = i == first && i == last ? what : absl::StrCat(what, " ", i - first + 1);
-    if (!encode_payload(L, i, name.c_str(), *payloads.add_payloads(), error)) return false;
+    Payload& payload = *payloads.add_payloads();
+    if (!encode_payload(L, i, name.c_str(), payload, error)) return false;
+    total += payload.data().size();
+    if (total <= 2 * kLargestValue) continue;
+    error = absl::StrCat(what, "s: larger than ", 2 * kLargestValue >> 20, " MiB together");
+    return false;
   }
   return true;
 }
@@ -49,7 +55,8 @@ bool decode_payload(lua_State* L, const Payload& payload, std::string& error) {
     lua_pushlstring(L, payload.data().data(), payload.data().size());
     return true;
   }
-  error = absl::StrCat("the payload's encoding is '", std::string(name), "'; Lua workflows read json/plain, json/protobuf, binary/plain and binary/null");
+  error = absl::StrCat("the payload's encoding is '", std::string(name),
+                       "'; Lua workflows read json/plain, json/protobuf, binary/plain and binary/null");
   return false;
 }
 

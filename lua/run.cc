@@ -85,7 +85,7 @@ bool Run::next_task() {
 bool Run::compare_commands(int from, int to) {
   std::string error;
   for (int i = from; i < to; ++i) {
-    if (!compare((*events_)[i], error)) return fail(std::move(error), "", /*non_determinism=*/true);
+    if (!compare((*events_)[i], error)) return fail(error, "", /*non_determinism=*/true);
   }
   return true;
 }
@@ -102,13 +102,13 @@ bool Run::apply_task(int from, int task) {
   std::string error;
   for (int i = from; i < task; ++i) {
     if ((*events_)[i].event_type() == EVENT_TYPE_WORKFLOW_TASK_COMPLETED) ++completed_tasks_;
-    if (!apply_start((*events_)[i], error)) return fail(std::move(error), "");
+    if (!apply_start((*events_)[i], error)) return fail(error, "");
   }
   for (int i = from; i < task; ++i) {
-    if (!apply_signal((*events_)[i], error)) return fail(std::move(error), "");
+    if (!apply_signal((*events_)[i], error)) return fail(error, "");
   }
   for (int i = from; i < task; ++i) {
-    if (!apply((*events_)[i], error)) return fail(std::move(error), "");
+    if (!apply((*events_)[i], error)) return fail(error, "");
   }
   scheduler_.note_change();
   applied_event_id_ = last_started_event_id_ = started.event_id();
@@ -123,12 +123,13 @@ void Run::seal_task() {
     if (!replaying_) to_send_.push_back(std::move(each.command));
   }
   outgoing_.clear();
+  outgoing_bytes_ = 0;
 }
 
 std::vector<Command> Run::take_commands() { return std::exchange(to_send_, {}); }
 
-bool Run::fail(std::string message, std::string trace, bool non_determinism) {
-  failure_ = TaskFailure{non_determinism, script_failure(std::move(message), std::move(trace))};
+bool Run::fail(const std::string& message, const std::string& trace, bool non_determinism) {
+  failure_ = TaskFailure{non_determinism, script_failure(message, trace)};
   return false;
 }
 
@@ -210,7 +211,7 @@ bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query,
     result.set_result_type(QUERY_RESULT_TYPE_FAILED);
     result.clear_answer();
     *result.mutable_failure() = script_failure(message, "");
-    result.set_error_message(std::move(message));
+    result.set_error_message(result.failure().message());
   };
   std::string error;
   if (query.query_type() == "__stack_trace") {

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
-#include <absl/time/time.h>
-
 #include <deque>
 #include <map>
 #include <memory>
@@ -10,15 +7,18 @@
 #include <string>
 #include <vector>
 
+#include "temporal/api/command/v1/message.pb.h"
+#include "temporal/api/failure/v1/message.pb.h"
+#include "temporal/api/history/v1/message.pb.h"
+#include "temporal/api/query/v1/message.pb.h"
+#include <absl/container/flat_hash_map.h>
+#include <absl/time/time.h>
+
 #include "lua/command_log.h"
 #include "lua/definitions.h"
 #include "lua/log_sink.h"
 #include "lua/sandbox.h"
 #include "lua/scheduler.h"
-#include "temporal/api/command/v1/message.pb.h"
-#include "temporal/api/failure/v1/message.pb.h"
-#include "temporal/api/history/v1/message.pb.h"
-#include "temporal/api/query/v1/message.pb.h"
 
 namespace skald::lua {
 
@@ -32,12 +32,12 @@ struct Operation {
   CancellationType cancellation = CancellationType::kTry;
   bool cancel_requested = false;
   uint32_t scope = 0;
-  int64_t event_id = 0;        // of the event that began it; 0 = the command has not come back yet
-  int future = LUA_NOREF;      // of its outcome
-  int started = LUA_NOREF;     // children: of its start
-  std::string id;              // activity id, timer id, workflow id
-  std::string type;            // activity or workflow type
-  std::string run_id;          // children, once started
+  int64_t event_id = 0;     // of the event that began it; 0 = the command has not come back yet
+  int future = LUA_NOREF;   // of its outcome
+  int started = LUA_NOREF;  // children: of its start
+  std::string id;           // activity id, timer id, workflow id
+  std::string type;         // activity or workflow type
+  std::string run_id;       // children, once started
 };
 
 // An activity as a script describes it.
@@ -71,8 +71,8 @@ struct RunIdentity {
   std::string run_id;
 };
 
-// One run of a workflow: a sandbox in which its definition runs against its history. It is given events, and gives commands. The same
-// events lead to the same commands; that they did so before is checked against the history's events.
+// One run of a workflow: a sandbox in which its definition runs against its history. It is given events, and gives
+// commands. The same events lead to the same commands; that they did so before is checked against the history's events.
 // Not thread-safe; may go from thread to thread between calls.
 class Run {
  public:
@@ -84,8 +84,8 @@ class Run {
 
   static Run& of(lua_State* L) { return *Scheduler::current(L)->run; }
 
-  // Takes a task's events: those up to the last WorkflowTaskStarted are run, later ones only compared with commands. Events that the run
-  // knows already are passed over. `events` must live until go_on does not return kSliceOver.
+  // Takes a task's events: those up to the last WorkflowTaskStarted are run, later ones only compared with commands.
+  // Events that the run knows already are passed over. `events` must live until go_on does not return kSliceOver.
   void begin(const Events& events);
   // The same events lie elsewhere now.
   void rebind(const Events& events) { events_ = &events; }
@@ -96,8 +96,10 @@ class Run {
 
   // The commands since the last call, ready to send.
   std::vector<temporal::api::command::v1::Command> take_commands();
-  // Answers a query against the state after the last step. False if the query's function used up a limit: the run is of no further use.
-  bool answer_query(const temporal::api::query::v1::WorkflowQuery& query, temporal::api::query::v1::WorkflowQueryResult& result);
+  // Answers a query against the state after the last step. False if the query's function used up a limit: the run is of
+  // no further use.
+  bool answer_query(const temporal::api::query::v1::WorkflowQuery& query,
+                    temporal::api::query::v1::WorkflowQueryResult& result);
 
   const Definition& definition() const { return *definition_; }
   int64_t last_started_event_id() const { return last_started_event_id_; }
@@ -124,10 +126,16 @@ class Run {
 
   static constexpr size_t kMostOperations = 2'000;
   static constexpr size_t kMostCommands = 10'000;
-  bool full() const { return operations_.size() >= kMostOperations || outgoing_.size() >= kMostCommands; }
+  static constexpr size_t kMostCommandBytes = 16 << 20;
+  static constexpr size_t kMostNames =
+      10'000;  // activities, child workflows and signals that the script named, of each kind
+  // What a script asks for outside of its own memory is bounded in number and bytes. Null, or what there is too much
+  // of.
+  const char* excess() const;
   std::string next_id(Operation::Kind kind);
   // Adds the operation and the command that starts it; its future is at `future` on L's stack.
-  uint32_t start(lua_State* L, int future, Operation operation, temporal::api::command::v1::Command command, ExpectedEvent expected);
+  uint32_t start(lua_State* L, int future, Operation operation, temporal::api::command::v1::Command command,
+                 ExpectedEvent expected);
   Operation* operation(uint32_t number);
   void add_command(temporal::api::command::v1::Command command, ExpectedEvent expected);
   void cancel_operation(uint32_t number, const std::string& reason);
@@ -139,9 +147,11 @@ class Run {
   std::vector<std::unique_ptr<ActivityTemplate>>& activity_templates() { return activity_templates_; }
   std::vector<std::unique_ptr<ChildTemplate>>& child_templates() { return child_templates_; }
   SignalChannel& channel(const std::string& name) { return channels_[name]; }
+  size_t channels() const { return channels_.size(); }
   std::map<std::string, int>& query_handlers() { return query_handlers_; }
   // Runs the handler with a signal's arguments in a branch of its own.
-  bool deliver(lua_State* L, SignalChannel& channel, const temporal::api::common::v1::Payloads& input, std::string& error);
+  bool deliver(lua_State* L, SignalChannel& channel, const temporal::api::common::v1::Payloads& input,
+               std::string& error);
   // Within a side effect time and random numbers are real (author_records.cc).
   void begin_side_effect();
   void end_side_effect();
@@ -165,7 +175,7 @@ class Run {
   bool compare_commands(int from, int to);
   bool apply_task(int from, int to);
   void seal_task();
-  bool fail(std::string message, std::string trace, bool non_determinism = false);
+  bool fail(const std::string& message, const std::string& trace, bool non_determinism = false);
   bool ended(Coroutine& coroutine);
   bool threw(Coroutine& coroutine, int status);
   bool start_main(std::string& error);
@@ -179,7 +189,8 @@ class Run {
   bool compare(const Event& event, std::string& error);
   bool settle_value(int64_t event_id, const temporal::api::common::v1::Payloads& value, std::string& error);
   void settle_failure(int64_t event_id, temporal::api::failure::v1::Failure failure);
-  temporal::api::failure::v1::Failure wrapped(const Operation& operation, temporal::api::failure::v1::Failure cause) const;
+  temporal::api::failure::v1::Failure wrapped(const Operation& operation,
+                                              temporal::api::failure::v1::Failure cause) const;
   uint32_t number_of(int64_t event_id) const;
   void settle(uint32_t number, bool good);
   void settle_started(Operation& operation, bool good);
@@ -214,6 +225,7 @@ class Run {
   // What the script did
   bool closed_ = false;
   std::vector<Outgoing> outgoing_;
+  size_t outgoing_bytes_ = 0;
   std::vector<temporal::api::command::v1::Command> to_send_;
   std::deque<ExpectedEvent> expected_;
   std::map<uint32_t, Operation> operations_;

@@ -1,7 +1,7 @@
 // What a run's script starts and cancels.
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
+
+#include <absl/strings/str_cat.h>
 
 #include "lua/failures.h"
 #include "lua/run.h"
@@ -26,6 +26,7 @@ uint32_t Run::start(lua_State* L, int future, Operation operation, Command comma
   lua_pushvalue(L, future);
   operation.future = luaL_ref(L, LUA_REGISTRYINDEX);
   operations_.emplace(number, std::move(operation));
+  outgoing_bytes_ += command.ByteSizeLong();
   outgoing_.push_back({std::move(command), std::move(expected), number});
   return number;
 }
@@ -35,7 +36,18 @@ Operation* Run::operation(uint32_t number) {
   return found == operations_.end() ? nullptr : &found->second;
 }
 
-void Run::add_command(Command command, ExpectedEvent expected) { outgoing_.push_back({std::move(command), std::move(expected), 0}); }
+void Run::add_command(Command command, ExpectedEvent expected) {
+  outgoing_bytes_ += command.ByteSizeLong();
+  outgoing_.push_back({std::move(command), std::move(expected), 0});
+}
+
+const char* Run::excess() const {
+  if (operations_.size() >= kMostOperations)
+    return "too many operations at a time (at most 2,000): wait for some of them first";
+  if (outgoing_.size() >= kMostCommands) return "too many commands in one workflow task (at most 10,000)";
+  if (outgoing_bytes_ >= kMostCommandBytes) return "the commands of one workflow task are larger than 16 MiB together";
+  return nullptr;
+}
 
 const temporal::api::common::v1::Payloads* Run::recorded_marker(const std::string& id) const {
   const auto found = markers_.find(id);
@@ -90,9 +102,11 @@ Failure Run::wrapped(const Operation& operation, Failure cause) const {
 void Run::cancel_operation(uint32_t number, const std::string& reason) {
   Operation* operation = this->operation(number);
   if (operation == nullptr || operation->cancel_requested) return;
-  if (operation->kind == Operation::Kind::kSignalExternal || operation->kind == Operation::Kind::kCancelExternal) return;
+  if (operation->kind == Operation::Kind::kSignalExternal || operation->kind == Operation::Kind::kCancelExternal)
+    return;
   operation->cancel_requested = true;
-  const auto unsent = std::find_if(outgoing_.begin(), outgoing_.end(), [&](const Outgoing& each) { return each.operation == number; });
+  const auto unsent =
+      std::find_if(outgoing_.begin(), outgoing_.end(), [&](const Outgoing& each) { return each.operation == number; });
   bool wait = false;
   if (operation->cancellation != CancellationType::kAbandon) {
     if (unsent != outgoing_.end()) {

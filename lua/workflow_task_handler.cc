@@ -1,8 +1,8 @@
 #include "lua/workflow_task_handler.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <utility>
+
+#include <absl/strings/str_cat.h>
 
 #include "lua/failures.h"
 
@@ -103,7 +103,8 @@ class WorkflowTaskHandler::TaskInHand final : public Unfinished {
     }
     if (run_->first_task()) {
       request.mutable_sdk_metadata()->set_sdk_name(kSdkName);
-      request.mutable_sdk_metadata()->set_sdk_version(absl::StrCat(kSdkVersion, "+", run_->definition().hash.substr(0, kHashPrefix)));
+      request.mutable_sdk_metadata()->set_sdk_version(
+          absl::StrCat(kSdkVersion, "+", run_->definition().hash.substr(0, kHashPrefix)));
     }
     answer = std::move(request);
     if (usable) keep();
@@ -119,16 +120,20 @@ class WorkflowTaskHandler::TaskInHand final : public Unfinished {
 };
 
 WorkflowTaskHandler::WorkflowTaskHandler(const Definitions& definitions, LogSink& log, HandlerOptions options)
-    : definitions_(definitions), log_(log), options_(std::move(options)), cache_(options_.cached_runs, options_.cached_bytes) {}
+    : definitions_(definitions),
+      log_(log),
+      options_(std::move(options)),
+      cache_(options_.cached_runs, options_.cached_bytes) {}
 
-WorkflowTaskHandler::Verdict WorkflowTaskHandler::handle(const Task& task, std::string_view namespace_name, uint64_t slice, Answer& answer,
+WorkflowTaskHandler::Verdict WorkflowTaskHandler::handle(const Task& task, std::string_view namespace_name,
+                                                         uint64_t slice, Answer& answer,
                                                          std::unique_ptr<Unfinished>& unfinished) {
   bool needs_history = false;
   std::string error;
   std::unique_ptr<Run> run = find_or_make(task, namespace_name, needs_history, error);
   if (needs_history) return Verdict::kNeedsHistory;
   if (run == nullptr) {
-    set_error(task, answer, {false, script_failure(std::move(error), "")});
+    set_error(task, answer, {false, script_failure(error, "")});
     return Verdict::kAnswered;
   }
   auto in_hand = std::make_unique<TaskInHand>(*this, std::move(run), task);
@@ -139,12 +144,14 @@ WorkflowTaskHandler::Verdict WorkflowTaskHandler::handle(const Task& task, std::
   return Verdict::kUnfinished;
 }
 
-std::unique_ptr<Run> WorkflowTaskHandler::find_or_make(const Task& task, std::string_view namespace_name, bool& needs_history, std::string& error) {
+std::unique_ptr<Run> WorkflowTaskHandler::find_or_make(const Task& task, std::string_view namespace_name,
+                                                       bool& needs_history, std::string& error) {
   const auto& events = task.history().events();
   const std::string& run_id = task.workflow_execution().run_id();
   std::unique_ptr<Run> run = cache_.take(run_id);
   if (run != nullptr) {
-    const bool up_to_date = run->last_started_event_id() == task.previous_started_event_id() || (task.has_query() && events.empty());
+    const bool up_to_date =
+        run->last_started_event_id() == task.previous_started_event_id() || (task.has_query() && events.empty());
     const bool joins = events.empty() || events[0].event_id() <= run->last_started_event_id() + 1;
     if (up_to_date && joins) return run;
     run.reset();
@@ -157,7 +164,8 @@ std::unique_ptr<Run> WorkflowTaskHandler::find_or_make(const Task& task, std::st
   if (definition == nullptr) {
     std::string known;
     for (const auto& each : definitions_.all_current()) absl::StrAppend(&known, known.empty() ? "" : ", ", each->name);
-    error = absl::StrCat("there is no workflow definition '", task.workflow_type().name(), "'; this worker has: ", known.empty() ? "none" : known);
+    error = absl::StrCat("there is no workflow definition '", task.workflow_type().name(),
+                         "'; this worker has: ", known.empty() ? "none" : known);
     return nullptr;
   }
   if (!definition->error.empty()) {
@@ -176,7 +184,8 @@ std::shared_ptr<const Definition> WorkflowTaskHandler::definition_for(const Task
     const auto& metadata = event.workflow_task_completed_event_attributes().sdk_metadata();
     const size_t plus = metadata.sdk_version().find('+');
     if (metadata.sdk_name() != kSdkName || plus == std::string::npos) break;
-    if (auto pinned = definitions_.with_hash(type, std::string_view(metadata.sdk_version()).substr(plus + 1))) return pinned;
+    if (auto pinned = definitions_.with_hash(type, std::string_view(metadata.sdk_version()).substr(plus + 1)))
+      return pinned;
     break;
   }
   return definitions_.current(type);
