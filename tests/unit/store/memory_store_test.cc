@@ -1,9 +1,12 @@
 #include "engine/store/memory/memory_store.h"
 
+#include <array>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -295,6 +298,38 @@ TEST_F(MemoryStoreFaults, TheSameSeedGivesTheSameFaultsAndTimes) {
   const auto first = play(7);
   EXPECT_EQ(play(7), first);
   EXPECT_NE(play(8), first);
+}
+
+TEST(MemoryStoreThreads, ACrashAmidManyThreadsKeepsWhatWasAcknowledged) {
+  const base::SystemClock clock;
+  const auto disk = std::make_shared<MemoryDisk>();
+  base::ThreadExecutor executor("store-test", clock);
+  auto store = std::make_unique<MemoryStore>(disk, executor, clock, base::make_seeded_random(1));
+  const Lease lease = *store->acquire(0, kSlots, "test");
+  std::array<std::atomic<int>, 4> acknowledged = {};
+  std::vector<std::thread> callers;
+  for (size_t caller = 0; caller < acknowledged.size(); ++caller) {
+    callers.emplace_back([&, caller] {
+      for (int i = 0; i < 500; ++i) {
+        Batch batch;
+        batch.id = std::to_string(caller) + "-" + std::to_string(i);
+        batch.lease = lease;
+        batch.runs.push_back({run_key(batch.id), 1, at(0), false, ""});
+        store->commit(std::move(batch), [&, caller](const absl::Status& status) {
+          if (status.ok()) ++acknowledged[caller];
+        });
+        if (caller == 0 && i == 250) store->crash();
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  store.reset();
+  for (size_t caller = 0; caller < acknowledged.size(); ++caller) {
+    for (int i = 0; i < acknowledged[caller]; ++i) {
+      const RunKey key = run_key(std::to_string(caller) + "-" + std::to_string(i));
+      EXPECT_TRUE(disk->with([&](const Tables& tables) { return tables.run(key).has_value(); })) << key.run_id;
+    }
+  }
 }
 
 TEST_F(MemoryStoreFaults, ACopyOfTheDiskGoesItsOwnWay) {
