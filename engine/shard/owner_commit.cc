@@ -138,6 +138,7 @@ void Owner::resolve_outcome(const std::shared_ptr<Gathering>& group, std::string
       if (durable.ok()) {
         return committed(group, *durable ? absl::OkStatus() : absl::UnavailableError("the commit did not become durable; try again"));
       }
+      if (absl::IsAborted(durable.status())) return committed(group, durable.status());
       parts_.executor.post_at(now() + kOutcomeRetryInterval, [this, group, batch_id = std::move(batch_id)]() mutable {
         resolve_outcome(group, std::move(batch_id));
       });
