@@ -36,8 +36,9 @@ FaultOptions delays(absl::Duration longest) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Memory, StoreContract,
-                         testing::Values(StoreFactory([] { return threaded_store({}); }),
-                                         StoreFactory([] { return threaded_store(delays(absl::Microseconds(50))); })));
+                         testing::Values(StoreFactory{"at once", [] { return threaded_store({}); }},
+                                         StoreFactory{"with delays",
+                                                      [] { return threaded_store(delays(absl::Microseconds(50))); }}));
 
 // One disk under stores that come and go, in virtual time.
 class MemoryStoreFaults : public testing::Test {

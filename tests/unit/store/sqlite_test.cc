@@ -19,7 +19,7 @@ std::unique_ptr<Store> temporary_store() {
   return store.ok() ? *std::move(store) : nullptr;
 }
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, testing::Values(StoreFactory(temporary_store)));
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, testing::Values(StoreFactory{"in a file", temporary_store}));
 
 SqliteOptions options_for(const ThrowawayFile& file) {
   SqliteOptions options;

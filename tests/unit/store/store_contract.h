@@ -3,6 +3,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +17,11 @@
 // What every store must do. A store's test instantiates the suite with a factory of fresh, empty stores.
 namespace skald::store {
 
-using StoreFactory = std::function<std::unique_ptr<Store>()>;
+struct StoreFactory {
+  std::string name;
+  std::function<std::unique_ptr<Store>()> make;
+};
+inline void PrintTo(const StoreFactory& factory, std::ostream* out) { *out << factory.name; }
 
 // Waits for an asynchronous read.
 template <typename T, typename F>
@@ -65,7 +70,7 @@ inline Filter combine(Filter::Kind kind, std::vector<Filter> operands) {
 
 class StoreContract : public testing::TestWithParam<StoreFactory> {
  protected:
-  StoreContract() : store_(GetParam()()), lease_(*store_->acquire(0, kSlots, "test:1")) {}
+  StoreContract() : store_(GetParam().make()), lease_(*store_->acquire(0, kSlots, "test:1")) {}
 
   Batch batch() {
     Batch batch;
