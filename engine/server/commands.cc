@@ -1,7 +1,6 @@
 #include "engine/server/commands.h"
 
 #include <fmt/core.h>
-#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -11,20 +10,11 @@
 #include <memory>
 
 #include "engine/base/text.h"
+#include "engine/server/ending_signals.h"
 #include "engine/server/server.h"
 
 namespace skald::server {
 namespace {
-
-// Blocks the signals that end the server, so that one thread can wait for them. Before any thread is made.
-sigset_t block_ending_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
 
 int run(const ServerOptions& options) {
   const sigset_t signals = block_ending_signals();

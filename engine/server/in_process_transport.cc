@@ -105,6 +105,10 @@ void InProcessTransport::heartbeat(api::RecordActivityTaskHeartbeatRequest reque
   forward(&shard::Engine::heartbeat, std::move(request), std::move(done));
 }
 
+void InProcessTransport::shutdown_worker(api::ShutdownWorkerRequest request, worker::Done<api::ShutdownWorkerResponse> done) {
+  forward(&shard::Engine::shutdown_worker, std::move(request), std::move(done));
+}
+
 void InProcessTransport::shutdown() {
   std::vector<std::shared_ptr<base::Cancellation>> open;
   {

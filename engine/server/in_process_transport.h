@@ -36,6 +36,7 @@ class InProcessTransport final : public worker::WorkerTransport {
                        worker::Done<worker::api::RespondActivityTaskCanceledResponse> done) override;
   void heartbeat(worker::api::RecordActivityTaskHeartbeatRequest request,
                  worker::Done<worker::api::RecordActivityTaskHeartbeatResponse> done) override;
+  void shutdown_worker(worker::api::ShutdownWorkerRequest request, worker::Done<worker::api::ShutdownWorkerResponse> done) override;
   // Ends open polls and lets no new one through; answers of tasks that run still pass.
   void shutdown() override;
 

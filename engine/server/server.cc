@@ -92,7 +92,7 @@ absl::Status Server::start_plugins(const ServerOptions& options) {
   parts_->transport =
       std::make_unique<InProcessTransport>(*parts_->engine.back(), *parts_->namespaces, parts_->clock, *parts_->timing);
   parts_->activities = std::make_unique<worker::ActivityWorker>(
-      *parts_->transport, *parts_->plugins,
+      *parts_->transport, *parts_->plugins, worker::Timing{parts_->clock, *parts_->timing},
       worker::ActivityWorkerOptions{
           .namespace_name = options.namespace_name, .task_queue = options.task_queue, .identity = "skald-plugins"});
   parts_->activities->start();

@@ -1,14 +1,14 @@
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "temporal/api/failure/v1/message.pb.h"
 
+#include "engine/worker/pollers.h"
 #include "engine/worker/transport.h"
 
 namespace skald::worker {
@@ -21,7 +21,8 @@ using ActivityOutcome =
 class ActivityExecutor {
  public:
   virtual ~ActivityExecutor() = default;
-  // Tells the server that the attempt lives; `cancel` is called when the server asks it to stop.
+  // Tells the server that the attempt lives, as often as the activity likes: the worker sends what is needed. `cancel`
+  // is called when the attempt is to stop; details that follow replace it.
   using Heartbeat = std::function<void(temporal::api::common::v1::Payloads details, std::function<void()> cancel)>;
   virtual void execute(const api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
                        std::function<void(ActivityOutcome)> done) = 0;
@@ -31,20 +32,28 @@ struct ActivityWorkerOptions {
   std::string namespace_name = "default";
   std::string task_queue;
   std::string identity;
-  int polls = 4;           // outstanding at a time
-  int max_running = 2000;  // activities at a time; polling pauses above
+  int polls = 4;                             // outstanding at a time
+  int max_running = 2000;                    // activities at a time; polling pauses above
+  absl::Duration grace = absl::Seconds(10);  // how long stop() waits for activities that run
+  Pollers::Observer on_poll;                 // hears how each poll ended; may be empty
 };
 
-// Polls one task queue and runs what comes. Thread-safe. The transport and the executor must outlive it.
+// Polls one task queue and runs what comes. Thread-safe. The transport, the executor and the timing must outlive it.
 class ActivityWorker {
  public:
-  ActivityWorker(WorkerTransport& transport, ActivityExecutor& executor, ActivityWorkerOptions options);
+  ActivityWorker(WorkerTransport& transport, ActivityExecutor& executor, Timing timing, ActivityWorkerOptions options);
   ~ActivityWorker();  // stop()
 
   void start();
-  // Takes no more tasks, and waits until those that run have been answered. Open polls end by themselves or by the
-  // transport's shutdown: call that first when it must be quick.
-  void stop();
+  // Takes no more tasks, and tells the server so. Does not wait.
+  void begin_stop();
+  // Waits until open polls have ended, for up to `patience`.
+  bool wait_polls(absl::Duration patience);
+  // begin_stop, then waits until the activities that run have been answered and open polls have ended (by themselves or
+  // by the transport's shutdown: call that first when it must be quick), but no longer than the grace time. Says in the
+  // log which activities have not answered by then, and returns them; what they answer later is dropped, and the server
+  // gives them to another worker when they time out.
+  std::vector<std::string> stop();
 
  private:
   struct State;

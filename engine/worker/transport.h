@@ -14,8 +14,8 @@ using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
 
 // How a worker talks to a server: in the server's own process, or over gRPC to any Temporal-compatible one. Requests carry the
 // namespace. All calls return at once; `done` is called exactly once, on any thread, and must not block. Polls are long: they answer
-// with an empty task token when there was nothing. shutdown() ends open polls with CANCELLED and lets no new call through.
-// Thread-safe.
+// with an empty task token when there was nothing. shutdown() ends open polls with CANCELLED and lets no new
+// poll through; answers to tasks that run still pass. Thread-safe.
 class WorkerTransport {
  public:
   virtual ~WorkerTransport() = default;
@@ -32,6 +32,9 @@ class WorkerTransport {
   virtual void fail_activity(api::RespondActivityTaskFailedRequest request, Done<api::RespondActivityTaskFailedResponse> done) = 0;
   virtual void cancel_activity(api::RespondActivityTaskCanceledRequest request, Done<api::RespondActivityTaskCanceledResponse> done) = 0;
   virtual void heartbeat(api::RecordActivityTaskHeartbeatRequest request, Done<api::RecordActivityTaskHeartbeatResponse> done) = 0;
+
+  // Tells the server that this worker is going, so that it ends the worker's polls and uses its sticky queue no more.
+  virtual void shutdown_worker(api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) = 0;
 
   virtual void shutdown() = 0;
 };
