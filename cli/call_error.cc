@@ -30,12 +30,18 @@ Outcome explain_not_found(const grpc::Status& status, const std::string& message
                     unknown.namespace_()));
   }
   if (message == "workflow execution already completed") {
-    return failed("the workflow has already closed; `skald workflow result ID` prints how it ended");
+    return failed("the workflow has already closed; `skald workflow result` prints how it ended");
   }
   return failed(fmt::format("{}; `skald workflow list` shows the workflows there are", message));
 }
 
 Outcome explain_exists(const grpc::Status& status, const std::string& message) {
+  errordetails::NamespaceAlreadyExistsFailure taken;
+  if (has_detail(status, taken)) {
+    return failed(
+        "there is a namespace of this name already; `skald namespace describe` shows it, `skald namespace update` "
+        "changes it");
+  }
   errordetails::WorkflowExecutionAlreadyStartedFailure started;
   if (!has_detail(status, started)) return failed(message);
   return failed(fmt::format(

@@ -109,4 +109,11 @@ void add_repeatable(CLI::App* command, const std::string& name, std::vector<std:
       ->allow_extra_args(false);
 }
 
+void add_inputs(CLI::App* command, std::vector<std::string>& inputs, std::string& file) {
+  add_repeatable(command, "-i,--input", inputs, "JSON", "An argument; give it again for the next one");
+  command->add_option("--input-file", file, "A file whose content is the argument (-: standard input)")
+      ->type_name("FILE")
+      ->excludes("--input");
+}
+
 }  // namespace skald::cli

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <absl/time/time.h>
@@ -56,5 +57,8 @@ void add_duration(CLI::App* command, const std::string& name, absl::Duration& va
 // An option of JSON texts that may be given several times.
 void add_repeatable(CLI::App* command, const std::string& name, std::vector<std::string>& values,
                     const std::string& type, const std::string& description);
+
+// --input, repeatable, and --input-file.
+void add_inputs(CLI::App* command, std::vector<std::string>& inputs, std::string& file);
 
 }  // namespace skald::cli

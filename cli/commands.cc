@@ -36,6 +36,12 @@ void add_client_commands(CLI::App& root, const Console& console, int& exit_code)
   add_describe_command(workflow, adder);
   add_list_commands(workflow, adder);
   add_show_command(workflow, adder);
+  add_trace_command(workflow, adder);
+  add_query_command(workflow, adder);
+  add_steering_commands(workflow, adder);
+  CLI::App* namespaces = root.add_subcommand("namespace", "Make, change and list namespaces");
+  namespaces->require_subcommand(1);
+  add_namespace_commands(namespaces, adder);
 }
 
 int parse(CLI::App& root, int argc, const char* const* argv, const Console& console, const int& exit_code) {

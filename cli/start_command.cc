@@ -118,10 +118,7 @@ void add_options(CLI::App* command, StartOptions& options) {
       ->capture_default_str();
   command->add_option("--id", options.id, "Its id, by which it is found again; without it, a random one")
       ->type_name("ID");
-  add_repeatable(command, "-i,--input", options.inputs, "JSON", "An argument; give it again for the next one");
-  command->add_option("--input-file", options.input_file, "A file whose content is the argument (-: standard input)")
-      ->type_name("FILE")
-      ->excludes("--input");
+  add_inputs(command, options.inputs, options.input_file);
   command
       ->add_option(
           "--id-reuse-policy", options.reuse,

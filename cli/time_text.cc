@@ -21,6 +21,11 @@ bool take_days(std::string_view& text, absl::Duration& days) {
   return true;
 }
 
+std::string two_units(int64_t large, char large_unit, int64_t small, char small_unit) {
+  if (small == 0) return fmt::format("{}{}", large, large_unit);
+  return fmt::format("{}{}{:02}{}", large, large_unit, small, small_unit);
+}
+
 }  // namespace
 
 std::optional<absl::Duration> parse_duration(std::string_view text) {
@@ -40,14 +45,15 @@ std::string duration_text(absl::Duration duration) {
   const int64_t ms = absl::ToInt64Milliseconds(duration);
   if (ms < 1'000) return fmt::format("{}ms", ms);
   if (ms < 60'000) {
-    const std::string seconds =
-        fmt::format("{:.{}f}", absl::ToDoubleSeconds(absl::Milliseconds(ms)), ms < 10'000 ? 2 : 1);
-    return seconds.substr(0, seconds.find_last_not_of("0.") + 1) + "s";
+    std::string seconds = fmt::format("{:.{}f}", static_cast<double>(ms) / 1'000, ms < 10'000 ? 2 : 1);
+    seconds.erase(seconds.find_last_not_of('0') + 1);
+    if (seconds.back() == '.') seconds.pop_back();
+    return seconds + "s";
   }
   const int64_t seconds = ms / 1'000;
-  if (seconds < 3'600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
-  if (seconds < 86'400) return fmt::format("{}h{:02}m", seconds / 3'600, seconds / 60 % 60);
-  return fmt::format("{}d{}h", seconds / 86'400, seconds / 3'600 % 24);
+  if (seconds < 3'600) return two_units(seconds / 60, 'm', seconds % 60, 's');
+  if (seconds < 86'400) return two_units(seconds / 3'600, 'h', seconds / 60 % 60, 'm');
+  return two_units(seconds / 86'400, 'd', seconds / 3'600 % 24, 'h');
 }
 
 std::string time_text(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone()); }

@@ -13,7 +13,7 @@ namespace skald::cli {
 // A duration as people type it: 30s, 5m, 1h30m, 2d, 1.5h, 250ms. Nothing if it is none, negative or without an end.
 std::optional<absl::Duration> parse_duration(std::string_view text);
 
-// A duration as people read it, to about three digits: 850ms, 1.25s, 3m12s, 2h05m, 3d4h.
+// A duration as people read it, to about three digits: 850ms, 1.25s, 3m12s, 2h05m, 3d.
 std::string duration_text(absl::Duration duration);
 
 // UTC with milliseconds, as RFC 3339 writes it.
