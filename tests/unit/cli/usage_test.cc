@@ -1,0 +1,122 @@
+#include <algorithm>
+
+#include "temporal/api/errordetails/v1/message.pb.h"
+#include <gmock/gmock.h>
+
+#include "tests/unit/cli/fake_service.h"
+
+namespace skald::cli {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+TEST(Usage, IsMistakenWithExitCode2AndOneSentence) {
+  const std::vector<std::vector<std::string>> mistakes = {
+      {},
+      {"workflow"},
+      {"workflow", "dance"},
+      {"workflow", "start"},
+      {"workflow", "describe"},
+      {"workflow", "list", "--limit", "many"},
+      {"workflow", "list", "--output", "xml"},
+      {"workflow", "list", "--address", "nowhere"},
+      {"workflow", "list", "--address", "host:99999"},
+      {"workflow", "list", "--timeout", "soon"},
+      {"workflow", "list", "--timeout", "-5s"},
+      {"workflow", "start", "--type", "t", "--run-timeout", "5 parsecs"},
+      {"workflow", "start", "--type", "t", "--id-reuse-policy", "whatever"},
+      {"workflow", "start", "--type", "t", "--input", "1", "--input-file", "f"},
+      {"namespace", "register"},
+  };
+  for (const auto& mistake : mistakes) {
+    const Ran ran = run_command(mistake);
+    EXPECT_EQ(ran.exit_code, 2) << testing::PrintToString(mistake);
+    EXPECT_THAT(ran.err, AllOf(StartsWith("skald: "), HasSubstr("--help`"))) << testing::PrintToString(mistake);
+    EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
+  }
+}
+
+TEST(Usage, OfEveryCommandIsExplainedWithExamples) {
+  for (const char* command :
+       {"start", "signal", "query", "cancel", "terminate", "describe", "show", "list", "count", "result", "trace"}) {
+    const Ran ran = run_command({"workflow", command, "--help"});
+    EXPECT_EQ(ran.exit_code, 0) << command;
+    EXPECT_THAT(ran.out,
+                AllOf(HasSubstr("Examples:\n  skald workflow " + std::string(command)), HasSubstr("--address")))
+        << command;
+  }
+  for (const char* command : {"register", "describe", "list", "update"}) {
+    const Ran ran = run_command({"namespace", command, "--help"});
+    EXPECT_EQ(ran.exit_code, 0) << command;
+    EXPECT_THAT(ran.out, HasSubstr("Examples:\n  skald namespace " + std::string(command))) << command;
+  }
+}
+
+TEST(Call, ThatReachesNoServerNamesTheAddressAndTheServerCommand) {
+  std::string address;
+  {
+    const FakeService gone;
+    address = gone.address();
+  }
+  const Ran ran = run_command({"workflow", "list", "--address", address});
+  EXPECT_EQ(ran.exit_code, 3);
+  EXPECT_THAT(ran.err, AllOf(StartsWith("skald: no server answers at " + address), HasSubstr("`skald server`")));
+  EXPECT_THAT(ran.out, IsEmpty());
+}
+
+TEST(Call, ThatTheServerCannotServeNowIsNotAMistake) {
+  FakeService service;
+  service.answers.list = [](const auto&, auto&) {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the state is being read back; try again");
+  };
+  const Ran ran = run_command(service, {"workflow", "list"});
+  EXPECT_EQ(ran.exit_code, 3);
+  EXPECT_THAT(ran.err, HasSubstr("the state is being read back"));
+}
+
+TEST(Call, ThatTakesTooLongTellsHowLong) {
+  FakeService service;
+  service.answers.query = [](const auto&, auto&) {
+    return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no worker has polled task queue skald");
+  };
+  const Ran ran = run_command(service, {"workflow", "query", "o-1", "--type", "status", "--timeout", "30s"});
+  EXPECT_EQ(ran.exit_code, 3);
+  EXPECT_EQ(ran.err,
+            "skald: no answer within 30s: no worker has polled task queue skald; wait longer with --timeout\n");
+}
+
+TEST(Call, ForAnUnknownNamespaceTellsHowToMakeIt) {
+  FakeService service;
+  service.answers.list = [](const auto&, auto&) {
+    return error(grpc::StatusCode::NOT_FOUND, "Namespace shop is not found.",
+                 proto<temporal::api::errordetails::v1::NamespaceNotFoundFailure>("namespace: 'shop'"));
+  };
+  const Ran ran = run_command(service, {"workflow", "list", "-n", "shop"});
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_THAT(ran.err,
+              AllOf(StartsWith("skald: there is no namespace 'shop'"), HasSubstr("skald namespace register shop")));
+}
+
+TEST(Call, ThatTheServerDoesNotOfferSaysSo) {
+  const FakeService service;
+  const Ran ran = run_command(service, {"workflow", "count"});
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("does not offer this (this is not implemented by this server)"));
+}
+
+TEST(Call, GoesToTheAddressOfTheEnvironment) {
+  FakeService service;
+  ws::CountWorkflowExecutionsRequest request;
+  service.answers.count =
+      always<ws::CountWorkflowExecutionsRequest, ws::CountWorkflowExecutionsResponse>(request, "count: 4");
+  setenv("SKALD_ADDRESS", service.address().c_str(), 1);
+  const Ran ran = run_command({"workflow", "count"});
+  unsetenv("SKALD_ADDRESS");
+  EXPECT_EQ(ran.out, "4\n") << ran.err;
+}
+
+}  // namespace
+}  // namespace skald::cli
