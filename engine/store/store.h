@@ -91,7 +91,8 @@ class Store {
   virtual void scan_work(const Lease& lease, const std::string& after, size_t limit, Done<Page<RunKey>> done) = 0;
   virtual void scan_outbox(const Lease& lease, const std::string& after, size_t limit, Done<Page<OutboxRow>> done) = 0;
 
-  // Newest first: (start time descending, run id). The page token is opaque. INVALID_ARGUMENT for a token that is not one of ours.
+  // Newest first: (start time descending, run id). The page token is opaque. INVALID_ARGUMENT for a token that is not one of ours
+  // and for a filter beyond the store's limits.
   virtual void list(const VisibilityQuery& query, size_t page_size, const std::string& page_token,
                     Done<Page<VisibilityRow>> done) = 0;
   virtual void count(const VisibilityQuery& query, Done<std::vector<CountGroup>> done) = 0;

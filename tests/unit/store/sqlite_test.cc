@@ -74,6 +74,19 @@ TEST(SqliteStore, AFullDiskRefusesABatchAndTakesTheNextSmallOne) {
   EXPECT_TRUE(run("small").has_value());
 }
 
+TEST(SqliteStore, AFilterBeyondTheDatabasesLimitsIsTheCallersMistake) {
+  const ThrowawayFile file;
+  auto store = open_sqlite(options_for(file));
+  ASSERT_TRUE(store.ok()) << store.status();
+  Filter filter = compare(Column::kStatus, Comparison::kEqual, {int64_t{1}});
+  for (int i = 0; i < 2'000; ++i) filter = combine(Filter::Kind::kNot, {std::move(filter)});
+  const VisibilityQuery query{"ns", filter, false};
+  const auto page = wait_for<Page<VisibilityRow>>([&](auto done) { (*store)->list(query, 10, "", std::move(done)); });
+  EXPECT_EQ(page.status().code(), absl::StatusCode::kInvalidArgument) << page.status();
+  const auto count = wait_for<std::vector<CountGroup>>([&](auto done) { (*store)->count(query, std::move(done)); });
+  EXPECT_EQ(count.status().code(), absl::StatusCode::kInvalidArgument) << count.status();
+}
+
 TEST(SqliteStore, GroupsWithinAnyLimitsKeepTheOrderOfBatches) {
   for (const GroupLimits limits : {GroupLimits{1, 100, 1'000}, GroupLimits{64, 3, 1'000}, GroupLimits{64, 100, 10}}) {
     const ThrowawayFile file;
