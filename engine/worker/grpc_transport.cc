@@ -67,11 +67,13 @@ struct GrpcTransport::Call {
   Kind kind = Kind::kOnce;
   std::unique_ptr<google::protobuf::MessageLite> request, response;
   absl::AnyInvocable<void(absl::Status)> done;
-  std::unique_ptr<grpc::ClientContext> context;  // of the attempt under way
+  std::shared_ptr<grpc::ClientContext> context;  // of the attempt under way
   absl::Time give_up;
   Backoff backoff{kFirstPause, kLongestPause};
 };
 
+// A channel must not be destroyed by one of gRPC's own threads. So gRPC's callbacks own nothing that owns it, and touch
+// the state last when they take their call off the list of open ones; timers may own the state.
 struct GrpcTransport::State : std::enable_shared_from_this<State> {
   using CallPtr = std::shared_ptr<Call>;
 
@@ -88,7 +90,7 @@ struct GrpcTransport::State : std::enable_shared_from_this<State> {
   std::mutex mutex;
   std::condition_variable ended_one;
   const std::unique_ptr<base::Random> random = base::make_system_random();
-  std::set<CallPtr> open;
+  std::multiset<CallPtr> open;
   bool shut_down = false;  // no polls any more
   bool closed = false;     // no calls any more
 
@@ -98,7 +100,7 @@ struct GrpcTransport::State : std::enable_shared_from_this<State> {
       const std::lock_guard lock(mutex);
       refused = closed || (shut_down && call->kind == Kind::kPoll);
       if (!refused) {
-        call->context = std::make_unique<grpc::ClientContext>();
+        call->context = std::make_shared<grpc::ClientContext>();
         const absl::Duration timeout = call->kind == Kind::kPoll ? kPollTimeout : kCallTimeout;
         call->context->set_deadline(absl::ToChronoTime(absl::Now() + timeout));
         if (!authorization.empty()) call->context->AddMetadata("authorization", authorization);
@@ -106,37 +108,43 @@ struct GrpcTransport::State : std::enable_shared_from_this<State> {
       }
     }
     if (refused) return call->done(absl::CancelledError("the worker is shutting down"));
-    stub.UnaryCall(
-        call->context.get(), call->method, {}, call->request.get(), call->response.get(),
-        [self = shared_from_this(), call](const grpc::Status& status) { self->ended(call, to_absl(status)); });
+    stub.UnaryCall(call->context.get(), call->method, {}, call->request.get(), call->response.get(),
+                   [this, call](const grpc::Status& status) { ended(call, to_absl(status)); });
   }
 
   void ended(const CallPtr& call, absl::Status status) {
     absl::Time again = absl::InfinitePast();
+    std::shared_ptr<grpc::ClientContext> context;
     {
       const std::lock_guard lock(mutex);
-      open.erase(call);
-      ended_one.notify_all();
+      context = std::move(call->context);
       if (!status.ok() && (closed || (shut_down && call->kind == Kind::kPoll))) {
         status = absl::CancelledError("the worker is shutting down");
       } else if (call->kind == Kind::kRepeated && may_pass(status)) {
         again = timing.clock.now() + call->backoff.next(*random);
       }
     }
-    if (again == absl::InfinitePast() || again > call->give_up) return call->done(std::move(status));
-    call->response->Clear();
-    timing.executor.post_at(again, [self = shared_from_this(), call] { self->attempt(call); });
+    context.reset();
+    if (again == absl::InfinitePast() || again > call->give_up) {
+      call->done(std::move(status));
+    } else {
+      call->response->Clear();
+      timing.executor.post_at(again, [self = shared_from_this(), call] { self->attempt(call); });
+    }
+    const std::lock_guard lock(mutex);
+    open.erase(open.find(call));
+    ended_one.notify_all();
   }
 
   void cancel_open(bool polls_only) {
-    std::vector<CallPtr> calls;
+    std::vector<std::shared_ptr<grpc::ClientContext>> contexts;
     {
       const std::lock_guard lock(mutex);
       for (const CallPtr& call : open) {
-        if (!polls_only || call->kind == Kind::kPoll) calls.push_back(call);
+        if (call->context != nullptr && (!polls_only || call->kind == Kind::kPoll)) contexts.push_back(call->context);
       }
     }
-    for (const CallPtr& call : calls) call->context->TryCancel();
+    for (const auto& context : contexts) context->TryCancel();
   }
 };
 

@@ -96,13 +96,9 @@ TEST_F(GrpcTransportTest, DoesNotRepeatWhatWillNeverBeTaken) {
 
 TEST_F(GrpcTransportTest, ShutdownEndsOpenPollsAndLetsAnswersPass) {
   std::promise<void> parked;
-  std::atomic<bool> gone = false;
-  serve("PollWorkflowTaskQueue", [&](skald::api::RawCall call) {
+  serve("PollWorkflowTaskQueue", [&parked](skald::api::RawCall call) {
     auto reply = std::make_shared<decltype(call.reply)>(std::move(call.reply));
-    call.cancellation->on_cancel([&gone, reply] {
-      gone = true;
-      (*reply)(absl::CancelledError("the caller is gone"));
-    });
+    call.cancellation->on_cancel([reply] { (*reply)(absl::CancelledError("the caller is gone")); });
     parked.set_value();
   });
   std::promise<absl::Status> ended;
