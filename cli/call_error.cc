@@ -44,9 +44,10 @@ Outcome explain_exists(const grpc::Status& status, const std::string& message) {
   }
   errordetails::WorkflowExecutionAlreadyStartedFailure started;
   if (!has_detail(status, started)) return failed(message);
-  return failed(fmt::format(
-      "{} (run {}); take another --id, or say with --id-conflict-policy or --id-reuse-policy what is to happen",
-      message, started.run_id()));
+  const bool is_named = message.find(started.run_id()) != std::string::npos;
+  return failed(
+      fmt::format("{}{}; take another --id, or say with --id-conflict-policy or --id-reuse-policy what is to happen",
+                  message, is_named ? "" : fmt::format(" (run {})", started.run_id())));
 }
 
 }  // namespace

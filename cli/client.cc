@@ -46,6 +46,8 @@ Client::Client(ClientOptions options) : options_(std::move(options)), connection
 
 Client::~Client() = default;
 
+bool Client::out_of_time() const { return absl::Now() >= options_.deadline; }
+
 template <typename Method, typename Request, typename Response>
 Outcome Client::invoke(Method method, absl::Duration timeout, const Request& request, Response& response) {
   const absl::Time now = absl::Now();
@@ -54,7 +56,8 @@ Outcome Client::invoke(Method method, absl::Duration timeout, const Request& req
   context.set_deadline(absl::ToChronoTime(deadline));
   const grpc::Status status = (connection_->stub.get()->*method)(&context, request, &response);
   const bool connected = connection_->channel->GetState(false) == GRPC_CHANNEL_READY;
-  return explain(status, options_.address, connected, duration_text(deadline - now));
+  const absl::Duration patience = deadline == options_.deadline ? options_.call_timeout : timeout;
+  return explain(status, options_.address, connected, duration_text(patience));
 }
 
 Outcome Client::call(const workflowservice::CountWorkflowExecutionsRequest& request,

@@ -44,7 +44,7 @@ struct ClientOptions {
   std::string address;  // host:port
   // How long one call may take. A call that waits for something to happen is given as long as the server lets it wait.
   absl::Duration call_timeout = absl::Seconds(10);
-  // When the whole command gives up.
+  // When the whole command gives up; if it is finite, `call_timeout` is what it was given in all.
   absl::Time deadline = absl::InfiniteFuture();
 };
 
@@ -79,6 +79,9 @@ class Client {
                workflowservice::TerminateWorkflowExecutionResponse& response);
   Outcome call(const workflowservice::UpdateNamespaceRequest& request,
                workflowservice::UpdateNamespaceResponse& response);
+
+  // Whether the command's time is up.
+  bool out_of_time() const;
 
  private:
   struct Connection;

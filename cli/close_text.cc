@@ -40,7 +40,9 @@ Ending ending(const HistoryEvent& close) {
     }
     case enums::EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: {
       const auto& failure = close.workflow_execution_failed_event_attributes().failure();
-      return {false, "Failed", failure_line(failure), failure_chain(failure)};
+      std::string summary = failure_line(failure);
+      if (failure.has_cause()) summary += ", caused by " + root_failure_line(failure);
+      return {false, "Failed", std::move(summary), failure_chain(failure)};
     }
     case enums::EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
       return not_completed("TimedOut", "it ran out of its time");

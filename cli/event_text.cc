@@ -19,6 +19,8 @@ using temporal::api::history::v1::HistoryEvent;
 
 std::string with(std::string what, const std::string& more) { return more.empty() ? what : what + " " + more; }
 
+std::string joined(std::string what, const std::string& more) { return more.empty() ? what : what + "; " + more; }
+
 std::string about_activity(int64_t scheduled_event_id, const std::string& more) {
   return with(fmt::format("of event {}", scheduled_event_id), more);
 }
@@ -57,14 +59,13 @@ std::string activity_detail(const HistoryEvent& event) {
     }
     case enums::EVENT_TYPE_ACTIVITY_TASK_FAILED: {
       const auto& attributes = event.activity_task_failed_event_attributes();
-      return about_activity(
-          attributes.scheduled_event_id(),
-          fmt::format("{}; {}", root_failure_line(attributes.failure()), words(attributes.retry_state())));
+      return about_activity(attributes.scheduled_event_id(),
+                            joined(root_failure_line(attributes.failure()), words(attributes.retry_state())));
     }
     case enums::EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: {
       const auto& attributes = event.activity_task_timed_out_event_attributes();
       return about_activity(attributes.scheduled_event_id(),
-                            fmt::format("{}; {}", failure_line(attributes.failure()), words(attributes.retry_state())));
+                            joined(failure_line(attributes.failure()), words(attributes.retry_state())));
     }
     case enums::EVENT_TYPE_ACTIVITY_TASK_CANCELED: {
       const auto& attributes = event.activity_task_canceled_event_attributes();

@@ -16,6 +16,10 @@ std::string with_message(std::string what, const std::string& message) {
   return what.empty() ? message : what + ": " + message;
 }
 
+std::string with_reason(std::string what, const std::string& reason) {
+  return reason.empty() ? what : what + ": " + reason;
+}
+
 std::string application_line(const Failure& failure) {
   const auto& info = failure.application_failure_info();
   std::string line = with_message(info.type(), failure.message());
@@ -39,13 +43,14 @@ std::string line_of(const Failure& failure) {
       return with_message("server failure", failure.message());
     case Failure::kActivityFailureInfo: {
       const auto& info = failure.activity_failure_info();
-      return fmt::format("activity {} (id {}) failed: {}", info.activity_type().name(), info.activity_id(),
+      return with_reason(fmt::format("activity {} (id {}) failed", info.activity_type().name(), info.activity_id()),
                          words(info.retry_state()));
     }
     case Failure::kChildWorkflowExecutionFailureInfo: {
       const auto& info = failure.child_workflow_execution_failure_info();
-      return fmt::format("child workflow {} ({}) failed: {}", info.workflow_execution().workflow_id(),
-                         info.workflow_type().name(), words(info.retry_state()));
+      return with_reason(fmt::format("child workflow {} ({}) failed", info.workflow_execution().workflow_id(),
+                                     info.workflow_type().name()),
+                         words(info.retry_state()));
     }
     case Failure::kNexusOperationExecutionFailureInfo: {
       const auto& info = failure.nexus_operation_execution_failure_info();

@@ -18,6 +18,17 @@ GetWorkflowExecutionHistoryRequest request_for(const Session& session, const Tar
   return request;
 }
 
+// The outcome of a call that waits for events: to run out of time is no fault of the server.
+Outcome call_waiting(Session& session, const GetWorkflowExecutionHistoryRequest& request,
+                     GetWorkflowExecutionHistoryResponse& response) {
+  Outcome called = session.client.call(request, response);
+  if (!called.ok() && request.wait_new_event() && session.client.out_of_time()) {
+    called.sentence =
+        "the workflow has not closed within the time of --timeout; `skald workflow trace` tells what it waits for";
+  }
+  return called;
+}
+
 // Waits for the end of one run.
 Outcome wait_for_run(Session& session, const Target& target, HistoryEvent& event) {
   GetWorkflowExecutionHistoryRequest request = request_for(session, target);
@@ -25,7 +36,7 @@ Outcome wait_for_run(Session& session, const Target& target, HistoryEvent& event
   request.set_history_event_filter_type(enums::HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT);
   while (true) {
     GetWorkflowExecutionHistoryResponse response;
-    if (Outcome called = session.client.call(request, response); !called.ok()) return called;
+    if (Outcome called = call_waiting(session, request, response); !called.ok()) return called;
     if (response.history().events_size() > 0) {
       event = *response.mutable_history()->mutable_events()->rbegin();
       if (closes(event)) return {};
@@ -93,7 +104,7 @@ Outcome read_history(Session& session, const Target& target, bool follow,
   request.set_wait_new_event(follow);
   while (true) {
     GetWorkflowExecutionHistoryResponse response;
-    if (Outcome called = session.client.call(request, response); !called.ok()) return called;
+    if (Outcome called = call_waiting(session, request, response); !called.ok()) return called;
     for (HistoryEvent& event : *response.mutable_history()->mutable_events()) take(event);
     if (response.next_page_token().empty()) return {};
     request.set_next_page_token(response.next_page_token());

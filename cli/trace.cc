@@ -12,6 +12,14 @@ namespace skald::cli {
 
 namespace enums = temporal::api::enums::v1;
 
+namespace {
+
+std::string with_reason(std::string what, const std::string& reason) {
+  return reason.empty() ? what : fmt::format("{} ({})", what, reason);
+}
+
+}  // namespace
+
 Step& Trace::begin(const Event& event, std::string kind, std::string name, std::string id) {
   by_event_[event.event_id()] = steps_.size();
   Step& step = steps_.emplace_back();
@@ -70,14 +78,14 @@ bool Trace::add_activity(const Event& event) {
     }
     case enums::EVENT_TYPE_ACTIVITY_TASK_FAILED: {
       const auto& attributes = event.activity_task_failed_event_attributes();
-      end(attributes.scheduled_event_id(), event, StepState::kFailed, "failed, " + words(attributes.retry_state()),
-          failure_chain(attributes.failure()));
+      end(attributes.scheduled_event_id(), event, StepState::kFailed,
+          with_reason("failed", words(attributes.retry_state())), failure_chain(attributes.failure()));
       return true;
     }
     case enums::EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: {
       const auto& attributes = event.activity_task_timed_out_event_attributes();
-      end(attributes.scheduled_event_id(), event, StepState::kFailed, "timed out, " + words(attributes.retry_state()),
-          failure_chain(attributes.failure()));
+      end(attributes.scheduled_event_id(), event, StepState::kFailed,
+          with_reason("timed out", words(attributes.retry_state())), failure_chain(attributes.failure()));
       return true;
     }
     case enums::EVENT_TYPE_ACTIVITY_TASK_CANCELED:

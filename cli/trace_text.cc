@@ -114,8 +114,10 @@ std::string wait_of_task(const Description& description, absl::Time now) {
     return fmt::format("workflow task: a worker has had it for {}", span_text(now - to_time(task.started_time())));
   }
   const absl::Duration waited = now - to_time(task.scheduled_time());
+  const std::string hint = fmt::format("; does one that knows {} poll task queue {}?",
+                                       description.workflow_execution_info().type().name(), queue);
   return fmt::format("workflow task: it has waited {} for a worker{}", span_text(waited),
-                     waited >= kUnattended ? fmt::format("; does one poll task queue {}?", queue) : "");
+                     waited >= kUnattended ? hint : "");
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ std::string words(enums::RetryState state) {
     case enums::RETRY_STATE_CANCEL_REQUESTED:
       return "its cancellation was requested";
     default:
-      return "no reason is given";
+      return "";
   }
 }
 

@@ -12,7 +12,7 @@ namespace skald::cli {
 // The API's enumerations in words.
 
 std::string words(temporal::api::enums::v1::TimeoutType type);                // start to close
-std::string words(temporal::api::enums::v1::RetryState state);                // no attempts left
+std::string words(temporal::api::enums::v1::RetryState state);                // no attempts left; empty if not told
 std::string words(temporal::api::enums::v1::PendingActivityState state);      // cancel requested
 std::string words(temporal::api::enums::v1::PendingWorkflowTaskState state);  // started
 std::string words(temporal::api::enums::v1::NamespaceState state);            // registered

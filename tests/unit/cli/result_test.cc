@@ -107,6 +107,15 @@ TEST_F(Result, PrintsOneJsonDocumentForFailuresToo) {
   EXPECT_EQ(document["closeEvent"]["workflowExecutionFailedEventAttributes"]["failure"]["message"], "no");
 }
 
+TEST_F(Result, ThatDoesNotComeInTimeIsToldAsSuch) {
+  service.answers.history = [](const auto&, auto&) {
+    return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded");
+  };
+  const Ran ran = run_command(service, {"workflow", "result", "o-1", "--timeout", "1ns"});
+  EXPECT_EQ(ran.exit_code, 3);
+  EXPECT_THAT(ran.err, HasSubstr("skald: the workflow has not closed within the time of --timeout"));
+}
+
 TEST_F(Result, TakesNoControlCharactersFromTheServer) {
   ends_with(
       R"(event_type: EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED workflow_execution_terminated_event_attributes { reason: 'a\033[31mb' })");

@@ -94,7 +94,7 @@ TEST_F(TraceCommand, TellsFailuresWithTheirCauses) {
         "message: 'line 7' } }",
         "WORKFLOW_TASK_");
   const Ran ran = run_command(service, {"workflow", "trace", "o-1"});
-  EXPECT_THAT(ran.out, AllOf(HasSubstr("failed, not retryable after 1s"), HasSubstr("caused by card"),
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("failed (not retryable) after 1s"), HasSubstr("caused by card"),
                              HasSubstr("workflow task failed\n"), HasSubstr("non deterministic error: line 7")));
 }
 
@@ -153,9 +153,11 @@ std::vector<std::string> waits_at_2000(const std::string& description) {
 }
 
 TEST(Waits, NameTheWorkerThatIsMissing) {
-  EXPECT_THAT(waits_at_2000("execution_config { task_queue { name: 'q' } } pending_workflow_task { state: "
-                            "PENDING_WORKFLOW_TASK_STATE_SCHEDULED attempt: 1 scheduled_time { seconds: 1990 } }"),
-              ElementsAre("workflow task: it has waited 10s for a worker; does one poll task queue q?"));
+  EXPECT_THAT(
+      waits_at_2000("execution_config { task_queue { name: 'q' } } workflow_execution_info { type { name: 'order' } } "
+                    "pending_workflow_task { state: "
+                    "PENDING_WORKFLOW_TASK_STATE_SCHEDULED attempt: 1 scheduled_time { seconds: 1990 } }"),
+      ElementsAre("workflow task: it has waited 10s for a worker; does one that knows order poll task queue q?"));
   EXPECT_THAT(waits_at_2000("pending_workflow_task { state: PENDING_WORKFLOW_TASK_STATE_SCHEDULED attempt: 4 "
                             "scheduled_time { seconds: 1990 } }"),
               ElementsAre(StartsWith("workflow task: attempt 4, its worker keeps failing it")));
