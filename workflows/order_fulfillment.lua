@@ -14,7 +14,7 @@ return function(order)
 
   local function about(fields)
     fields.order_id = order.order_id
-    fields.inject = order.inject
+    fields.sandbox = order.sandbox
     return fields
   end
 

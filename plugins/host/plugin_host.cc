@@ -1,8 +1,6 @@
 #include "plugins/host/plugin_host.h"
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <mutex>
 #include <utility>
@@ -10,152 +8,70 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <absl/time/clock.h>
-#include <dlfcn.h>
 #include <spdlog/spdlog.h>
 
 #include "engine/base/text.h"
-#include "plugins/sdk/skald_plugin.h"
+#include "plugins/host/alarms.h"
+#include "plugins/host/load.h"
 
 namespace skald::plugins {
 
 struct PluginHost::State {
   struct Activity {
-    const skald_plugin* plugin;
+    std::shared_ptr<Lane> lane;
     std::string name;
   };
+
+  absl::Duration grace;
+  std::vector<std::shared_ptr<Lane>> lanes;
   std::map<std::string, Activity> activities;
-  std::vector<const skald_plugin*> plugins;
   std::vector<std::string> problems;
-  std::mutex mutex;
-  std::condition_variable idle;
-  int running = 0;
+  std::shared_ptr<Alarms> alarms = std::make_shared<Alarms>();
+  std::mutex mutex;  // guards what follows
+  bool stopping = false;
   std::map<std::string, ActivityMeter> meters;
 
-  absl::Status load_file(const std::filesystem::path& file, const PluginHostOptions& options);
+  absl::Status add(LoadedPlugin loaded, const PluginHostOptions& options);
+  void count(const Call& call, Ending ending);
 };
 
-namespace {
-
-using temporal::api::common::v1::Payloads;
-using temporal::api::failure::v1::Failure;
-
-std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
-
-Payloads payloads(std::string json) {
-  Payloads out;
-  if (json.empty()) return out;
-  auto* payload = out.add_payloads();
-  (*payload->mutable_metadata())["encoding"] = "json/plain";
-  payload->set_data(std::move(json));
-  return out;
-}
-
-Failure failure(const std::string& type, const std::string& message, bool non_retryable) {
-  Failure out;
-  out.set_message(message);
-  out.set_source("skald-plugin");
-  out.mutable_application_failure_info()->set_type(type);
-  out.mutable_application_failure_info()->set_non_retryable(non_retryable);
-  return out;
-}
-
-}  // namespace
-}  // namespace skald::plugins
-
-struct skald_call {
-  std::function<void(skald::worker::ActivityOutcome)> done;
-  skald::worker::ActivityExecutor::Heartbeat heartbeat;
-  std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
-};
-
-namespace skald::plugins {
-namespace {
-
-void finish(skald_call* call, worker::ActivityOutcome outcome) {
-  std::unique_ptr<skald_call> owned(call);
-  owned->done(std::move(outcome));
-}
-
-const skald_host kHost = {
-    SKALD_PLUGIN_ABI,
-    [](skald_call* call, skald_text result) { finish(call, payloads(copy(result))); },
-    [](skald_call* call, const skald_failure* f) {
-      Failure out = failure(copy(f->type), copy(f->message), f->non_retryable != 0);
-      auto* info = out.mutable_application_failure_info();
-      if (f->details.size > 0) *info->mutable_details() = payloads(copy(f->details));
-      if (f->next_retry_delay_ms > 0) {
-        info->mutable_next_retry_delay()->set_seconds(f->next_retry_delay_ms / 1000);
-        info->mutable_next_retry_delay()->set_nanos(static_cast<int32_t>(f->next_retry_delay_ms % 1000 * 1000000));
-      }
-      finish(call, std::move(out));
-    },
-    [](skald_call* call) { finish(call, worker::ActivityCancelled{}); },
-    [](skald_call* call, skald_text details) {
-      call->heartbeat(payloads(copy(details)), [flag = call->cancelled] { flag->store(true); });
-    },
-    [](skald_call* call) { return call->cancelled->load() ? 1 : 0; },
-    [](int level, skald_text text) {
-      const auto severity = level <= 0   ? spdlog::level::debug
-                            : level == 1 ? spdlog::level::info
-                            : level == 2 ? spdlog::level::warn
-                                         : spdlog::level::err;
-      spdlog::log(severity, "{}", copy(text));
-    },
-};
-
-absl::Time time_of(const google::protobuf::Timestamp& at) {
-  return absl::FromUnixSeconds(at.seconds()) + absl::Nanoseconds(at.nanos());
-}
-
-// When this attempt's answer is of no use any more.
-absl::Time deadline_of(const worker::api::PollActivityTaskQueueResponse& task) {
-  const auto& limit = task.start_to_close_timeout();
-  const absl::Duration length = absl::Seconds(limit.seconds()) + absl::Nanoseconds(limit.nanos());
-  if (length <= absl::ZeroDuration()) return absl::Now() + absl::Hours(24);
-  return (task.has_started_time() ? time_of(task.started_time()) : absl::Now()) + length;
-}
-
-}  // namespace
-
-absl::Status PluginHost::State::load_file(const std::filesystem::path& file, const PluginHostOptions& options) {
-  const std::string path = file.string();
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return absl::InvalidArgumentError(absl::StrCat("cannot load plugin ", path, ": ", dlerror()));
-  const auto entry = reinterpret_cast<skald_plugin_entry_fn>(dlsym(library, "skald_plugin_entry"));
-  const skald_plugin* plugin = entry == nullptr ? nullptr : entry();
-  absl::Status problem;
-  if (plugin == nullptr) {
-    problem =
-        absl::InvalidArgumentError(absl::StrCat(path, " is not a Skald plugin: it does not export skald_plugin_entry"));
-  } else if (plugin->abi != SKALD_PLUGIN_ABI) {
-    problem = absl::FailedPreconditionError(absl::StrCat(path, " was built for plugin interface ", plugin->abi,
-                                                         ", this host speaks ", SKALD_PLUGIN_ABI, ": build it again"));
-  } else {
-    for (size_t i = 0; i < plugin->activity_count; ++i) {
-      const std::string type = absl::StrCat(plugin->name, ".", plugin->activities[i]);
-      if (activities.contains(type))
-        problem = absl::AlreadyExistsError(absl::StrCat(path, ": activity ", type, " is there already"));
-    }
-    char error[512] = "";
-    const auto config = options.config.find(plugin->name);
-    const std::string text = config == options.config.end() ? "" : config->second;
-    if (problem.ok() && plugin->init(&kHost, {text.data(), text.size()},
-                                     {options.data_path.data(), options.data_path.size()}, error, sizeof error) != 0) {
-      problem = absl::FailedPreconditionError(absl::StrCat("plugin ", plugin->name, " did not start: ", error));
-    }
+absl::Status PluginHost::State::add(LoadedPlugin loaded, const PluginHostOptions& options) {
+  const skald_plugin& plugin = *loaded.plugin;
+  for (const auto& lane : lanes) {
+    if (lane->plugin().name == std::string_view(plugin.name))
+      return absl::AlreadyExistsError(absl::StrCat(loaded.path, ": plugin ", plugin.name, " is there already"));
   }
-  if (!problem.ok()) {
-    dlclose(library);
-    return problem;
+  if (auto status = initialize(loaded, options.data_path); !status.ok()) return status;
+  auto lane = std::make_shared<Lane>(plugin, loaded.limits);
+  lane->start();
+  for (size_t i = 0; i < plugin.activity_count; ++i) {
+    activities[absl::StrCat(plugin.name, ".", plugin.activities[i])] = {lane, plugin.activities[i]};
   }
-  plugins.push_back(plugin);
-  for (size_t i = 0; i < plugin->activity_count; ++i) {
-    activities[absl::StrCat(plugin->name, ".", plugin->activities[i])] = {plugin, plugin->activities[i]};
-  }
+  lanes.push_back(std::move(lane));
   return absl::OkStatus();
 }
 
-PluginHost::PluginHost(std::unique_ptr<State> state) : state_(std::move(state)) {}
+void PluginHost::State::count(const Call& call, Ending ending) {
+  std::lock_guard lock(mutex);
+  ActivityMeter& meter = meters[call.type];
+  switch (ending) {
+    case Ending::kCompleted:
+      ++meter.completed;
+      break;
+    case Ending::kFailed:
+      ++meter.failed;
+      break;
+    case Ending::kCancelled:
+      ++meter.cancelled;
+      break;
+    case Ending::kTimedOut:
+      ++meter.timed_out;
+      break;
+  }
+  meter.seconds += absl::ToDoubleSeconds(absl::Now() - call.arrived);
+}
+
+PluginHost::PluginHost(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 absl::StatusOr<std::unique_ptr<PluginHost>> PluginHost::load(PluginHostOptions options) {
   std::error_code code;
@@ -166,9 +82,11 @@ absl::StatusOr<std::unique_ptr<PluginHost>> PluginHost::load(PluginHostOptions o
   if (code)
     return absl::NotFoundError(absl::StrCat("cannot read the plugins' folder ", options.folder, ": ", code.message()));
   std::sort(files.begin(), files.end());
-  std::unique_ptr<PluginHost> host(new PluginHost(std::make_unique<State>()));
+  std::unique_ptr<PluginHost> host(new PluginHost(std::make_shared<State>()));
+  host->state_->grace = options.stop_grace;
   for (const auto& file : files) {
-    const absl::Status status = host->state_->load_file(file, options);
+    auto loaded = load_plugin(file.string(), options.config);
+    const absl::Status status = loaded.ok() ? host->state_->add(*std::move(loaded), options) : loaded.status();
     if (status.ok()) continue;
     if (options.strict) return status;
     spdlog::error("{}", base::text(status));
@@ -177,12 +95,31 @@ absl::StatusOr<std::unique_ptr<PluginHost>> PluginHost::load(PluginHostOptions o
   return host;
 }
 
-PluginHost::~PluginHost() {
+PluginHost::~PluginHost() { stop(state_->grace); }
+
+void PluginHost::stop(absl::Duration grace) {
   {
-    std::unique_lock lock(state_->mutex);
-    state_->idle.wait(lock, [this] { return state_->running == 0; });
+    std::lock_guard lock(state_->mutex);
+    if (std::exchange(state_->stopping, true)) return;
   }
-  for (const skald_plugin* plugin : state_->plugins) plugin->shutdown();
+  const absl::Time begun = absl::Now();
+  bool idle = true;
+  for (const auto& lane : state_->lanes) idle &= lane->wait_idle(begun + grace / 2);
+  if (!idle) {
+    for (const auto& lane : state_->lanes) lane->cancel_all();
+    for (const auto& lane : state_->lanes) lane->wait_idle(begun + grace);
+    const auto failure =
+        application_failure("HostStopping", "the host of the plugins stopped before the activity ended", false);
+    for (const auto& lane : state_->lanes) lane->answer_all(failure);
+  }
+  const absl::Time end = absl::Now() + grace / 2;
+  for (const auto& lane : state_->lanes) {
+    if (!lane->finish(end)) {
+      spdlog::error("plugin {} does not end: {} of its activities still run, and are left behind", lane->plugin().name,
+                    lane->meter().held);
+    }
+  }
+  state_->alarms->stop();
 }
 
 void PluginHost::execute(const worker::api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
@@ -190,45 +127,34 @@ void PluginHost::execute(const worker::api::PollActivityTaskQueueResponse& task,
   const std::string& type = task.activity_type().name();
   const auto found = state_->activities.find(type);
   if (found == state_->activities.end()) {
-    return done(failure("NotFoundError",
-                        absl::StrCat("no activity ", type, "; there are: ", absl::StrJoin(activities(), ", ")), true));
+    const std::string text = absl::StrCat("no activity ", type, "; there are: ", absl::StrJoin(activities(), ", "));
+    return done(application_failure("NotFoundError", text, true));
   }
-  const absl::Time begun = absl::Now(), deadline = deadline_of(task);
+  const std::shared_ptr<Lane>& lane = found->second.lane;
+  const int64_t size =
+      task.input().payloads_size() == 0 ? 0 : static_cast<int64_t>(task.input().payloads(0).data().size());
+  if (size > lane->limits().max_input_bytes) {
+    const std::string text =
+        absl::StrCat("the input of ", type, " has ", size, " bytes, the limit is ", lane->limits().max_input_bytes);
+    return done(application_failure("InputTooLarge", text, true));
+  }
+  bool stopping;
   {
     std::lock_guard lock(state_->mutex);
-    ++state_->running;
-    ++state_->meters[type].started;
+    stopping = state_->stopping;
+    if (!stopping) ++state_->meters[type].started;
   }
-  auto* call = new skald_call;
-  call->heartbeat = std::move(heartbeat);
-  call->done = [state = state_.get(), type, begun, deadline, done = std::move(done)](worker::ActivityOutcome outcome) {
-    const absl::Time now = absl::Now();
-    const bool late = now > deadline;
-    if (late) outcome = failure("LateAnswer", absl::StrCat(type, " answered after its start-to-close timeout"), false);
-    const size_t kind = outcome.index();
-    done(std::move(outcome));
-    std::lock_guard lock(state->mutex);
-    ActivityMeter& meter = state->meters[type];
-    ++(late ? meter.late : kind == 0 ? meter.completed : kind == 1 ? meter.failed : meter.cancelled);
-    meter.seconds += absl::ToDoubleSeconds(now - begun);
-    --state->running;
-    state->idle.notify_all();
-  };
-  const std::string key = absl::StrCat(task.workflow_execution().run_id(), "/", task.activity_id());
-  const auto first = [](const Payloads& from) {
-    return from.payloads_size() == 0 ? std::string() : from.payloads(0).data();
-  };
-  const std::string input = first(task.input()), details = first(task.heartbeat_details());
-  const auto view = [](const std::string& text) { return skald_text{text.data(), text.size()}; };
-  const skald_task out = {view(found->second.name),
-                          view(input),
-                          view(key),
-                          view(task.workflow_execution().workflow_id()),
-                          view(task.workflow_type().name()),
-                          view(details),
-                          std::max(task.attempt(), 1),
-                          absl::ToUnixMillis(deadline)};
-  found->second.plugin->execute(&out, call);
+  if (stopping) return done(application_failure("HostStopping", "the host of the plugins stops", false));
+  Call::Callbacks callbacks{std::move(heartbeat),
+                            [state = state_, lane](Call& call, Ending ending) {
+                              state->count(call, ending);
+                              lane->answered(call, ending == Ending::kTimedOut);
+                            },
+                            std::move(done), [lane](Call& call) { lane->returned(call); }};
+  const auto call =
+      std::make_shared<Call>(task, found->second.name, lane->limits(), state_->alarms, std::move(callbacks));
+  call->watch_deadline();
+  lane->push(call);
 }
 
 std::vector<std::string> PluginHost::activities() const {
@@ -242,6 +168,12 @@ const std::vector<std::string>& PluginHost::problems() const { return state_->pr
 std::map<std::string, ActivityMeter> PluginHost::meters() const {
   std::lock_guard lock(state_->mutex);
   return state_->meters;
+}
+
+std::map<std::string, PluginMeter> PluginHost::plugin_meters() const {
+  std::map<std::string, PluginMeter> out;
+  for (const auto& lane : state_->lanes) out[lane->plugin().name] = lane->meter();
+  return out;
 }
 
 }  // namespace skald::plugins

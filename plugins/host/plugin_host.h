@@ -6,40 +6,50 @@
 #include <vector>
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "engine/worker/activity_worker.h"
+#include "plugins/host/lane.h"
 
 namespace skald::plugins {
 
 struct PluginHostOptions {
-  std::string folder;                         // of the *.so files
-  std::string data_path;                      // beginning of the names of the plugins' own files
-  std::map<std::string, std::string> config;  // JSON by plugin's name
-  bool strict = false;                        // one plugin that cannot be loaded stops the host
+  std::string folder;     // of the *.so files; <plugin>.json beside them is a plugin's configuration
+  std::string data_path;  // beginning of the names of the plugins' own files
+  std::map<std::string, std::string> config;      // JSON by plugin's name, instead of its file
+  bool strict = false;                            // one plugin that cannot be loaded stops the host
+  absl::Duration stop_grace = absl::Seconds(10);  // of the destructor
 };
 
 struct ActivityMeter {
-  int64_t started = 0, completed = 0, failed = 0, cancelled = 0, late = 0;
-  double seconds = 0;
+  int64_t started = 0, completed = 0, failed = 0, cancelled = 0, timed_out = 0;
+  double seconds = 0;  // of all together, until their answer
 };
 
-// Loads plugins and runs their activities as "<plugin>.<activity>". Thread-safe.
+// Loads plugins and runs their activities as "<plugin>.<activity>". Every attempt is answered at its deadline at the
+// latest, whatever its plugin does. Thread-safe.
 class PluginHost final : public worker::ActivityExecutor {
  public:
   static absl::StatusOr<std::unique_ptr<PluginHost>> load(PluginHostOptions options);
-  ~PluginHost() override;  // waits for what runs, then shuts the plugins down
+  ~PluginHost() override;  // stop(stop_grace)
 
   void execute(const worker::api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
                std::function<void(worker::ActivityOutcome)> done) override;
 
+  // Refuses what comes, and gives what runs `grace` to end, the second half of it with a request to cancel. What has
+  // not ended then is answered with a retryable failure "HostStopping", and its plugin is left behind. Takes at most
+  // one and a half times `grace`. A worker that waits for its answers is stopped after this.
+  void stop(absl::Duration grace);
+
   std::vector<std::string> activities() const;
   const std::vector<std::string>& problems() const;  // plugins that were not loaded, and why
   std::map<std::string, ActivityMeter> meters() const;
+  std::map<std::string, PluginMeter> plugin_meters() const;
 
  private:
   struct State;
-  explicit PluginHost(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit PluginHost(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace skald::plugins

@@ -1,70 +1,165 @@
+#include "plugins/logistics/carrier.h"
+#include "plugins/sdk/fields.h"
 #include "plugins/sdk/plugin.h"
 
-// Waybills at a sandbox carrier that lives in this plugin. One waybill an order: waybill id = "W-" + order id.
-namespace skald::plugin {
+// Waybills by order. The carrier issues them and has books of its own; ours are written from its answers, which may get
+// lost: so each step asks first whether the carrier has done it already. A waybill is known by the key of the effect
+// that made it.
+namespace skald::plugin::logistics {
 namespace {
 
-std::string order(const json& input) { return input.at("order_id").get<std::string>(); }
+constexpr int64_t kMostPieces = 1000000000;
+constexpr int64_t kBasePrice = 350;
+constexpr int64_t kPiecePrice = 20;
 
-json create_waybill(EffectStore& db, const json& input) {
-  const std::string id = "W-" + order(input);
-  db.run("INSERT INTO waybills (waybill_id, order_id, country, state) VALUES (?, ?, ?, 'created')",
-         {id, order(input), input.value("country", "")});
-  return {{"waybill_id", id}};
+const char* const kWaybills =
+    "CREATE TABLE IF NOT EXISTS waybills (waybill_key VARCHAR(2048) NOT NULL PRIMARY KEY, namespace VARCHAR(255) NOT "
+    "NULL, order_id VARCHAR(255) NOT NULL, shipment_id VARCHAR(255) NOT NULL, waybill_id VARCHAR(64) NOT NULL, country "
+    "VARCHAR(255) NOT NULL, state VARCHAR(16) NOT NULL)";
+const char* const kWaybillsOfOrder = "CREATE INDEX IF NOT EXISTS waybills_of_order ON waybills (namespace, order_id)";
+
+std::string order(const json& input) { return required_text(input, "order_id"); }
+std::string shipment(const json& input) { return text_or(input, "shipment_id", "order_id"); }
+
+// Asks the carrier what it has done under this effect's key; it acts only if that is nothing.
+template <typename Act>
+json ask_first(EffectCall& call, Act act) {
+  Carrier carrier(call.db);
+  if (auto done = carrier.find(call.key)) return *std::move(done);
+  return act(carrier);
 }
 
-json cancel_waybill(EffectStore& db, const json& input) {
-  db.run("UPDATE waybills SET state = 'cancelled' WHERE order_id = ?", {order(input)});
-  return {{"cancelled", true}};
+// The workflow's own waybill, else the order's only one that is not cancelled, else its only one.
+std::string waybill_of(EffectCall& call) {
+  const std::string own =
+      effect_key({call.context.namespace_name, call.context.workflow_id, "ship", shipment(call.input)});
+  if (!call.db.run("SELECT 1 FROM waybills WHERE waybill_key = ?", {own}).empty()) return own;
+  std::vector<std::string> all, live;
+  for (const Row& row :
+       call.db.run("SELECT waybill_key, shipment_id, state FROM waybills WHERE namespace = ? AND order_id = ?",
+                   {call.context.namespace_name, order(call.input)})) {
+    if (call.input.contains("shipment_id") && text(row[1]) != shipment(call.input)) continue;
+    all.push_back(text(row[0]));
+    if (text(row[2]) != "cancelled") live.push_back(text(row[0]));
+  }
+  const auto& candidates = live.empty() ? all : live;
+  if (candidates.empty())
+    throw ActivityError("WaybillNotFound", "order " + order(call.input) + " has no such waybill", true);
+  if (candidates.size() > 1) {
+    throw ActivityError("WaybillAmbiguous",
+                        "order " + order(call.input) + " has several waybills: say which by shipment_id", true);
+  }
+  return candidates[0];
 }
 
-json quote(EffectStore&, const json& input) {
+json quote(EffectCall& call) {
   int64_t pieces = 0;
-  for (const json& item : input.at("items")) pieces += item.at("quantity").get<int64_t>();
-  return {{"price", 350 + 20 * pieces}};
+  for (const json& item : call.input.at("items")) pieces += whole_number(item, "quantity", 1, kMostPieces);
+  return {{"price", kBasePrice + kPiecePrice * pieces}};
 }
 
-json track(EffectStore& db, const json& input) {
-  const auto rows = db.run("SELECT waybill_id, state FROM waybills WHERE order_id = ?", {order(input)});
-  if (rows.empty()) throw ActivityError("WaybillNotFound", "order " + order(input) + " has no waybill", true);
-  return {{"waybill_id", text(rows[0][0])}, {"state", text(rows[0][1])}};
+json create_at_carrier(EffectCall& call) {
+  order(call.input);
+  return ask_first(call, [&](Carrier& carrier) {
+    return carrier.create(call.key, call.context.namespace_name, call.input.value("country", ""));
+  });
 }
 
-json audit(EffectStore& db, const json&) {
-  const Row sums = db.run("SELECT COUNT(*), COALESCE(SUM(state = 'cancelled'),0) FROM waybills")[0];
-  return {{"waybills", number(sums[0])}, {"cancelled", number(sums[1])}, {"active", number(sums[0]) - number(sums[1])}};
+void write(EffectCall& call, const std::string& key, const std::string& state) {
+  call.db.run(
+      "INSERT INTO waybills (waybill_key, namespace, order_id, shipment_id, waybill_id, country, state) VALUES (?, ?, "
+      "?, "
+      "?, ?, ?, ?)",
+      {key, call.context.namespace_name, order(call.input), shipment(call.input),
+       call.partner["waybill_id"].get<std::string>(), call.partner["country"].get<std::string>(), state});
+}
+
+json create_in_books(EffectCall& call) {
+  write(call, call.key, "open");
+  return {{"waybill_id", call.partner["waybill_id"]}};
+}
+
+json cancel_at_carrier(EffectCall& call) {
+  return ask_first(call, [&](Carrier& carrier) { return carrier.cancel(call.key, call.undoes); });
+}
+
+// What the carrier made without our hearing of it comes into the books now, cancelled.
+json cancel_in_books(EffectCall& call) {
+  if (!call.partner["found"].get<bool>()) return {{"undone", false}};
+  if (call.db.run("SELECT 1 FROM waybills WHERE waybill_key = ?", {call.undoes}).empty()) {
+    write(call, call.undoes, "cancelled");
+  } else {
+    call.db.run("UPDATE waybills SET state = 'cancelled' WHERE waybill_key = ?", {call.undoes});
+  }
+  return {{"undone", true}, {"waybill_id", call.partner["waybill_id"]}};
+}
+
+json deliver_at_carrier(EffectCall& call) {
+  return ask_first(call, [&](Carrier& carrier) { return carrier.deliver(call.key, waybill_of(call)); });
+}
+
+json deliver_in_books(EffectCall& call) {
+  call.db.run("UPDATE waybills SET state = 'delivered' WHERE waybill_key = ?", {waybill_of(call)});
+  return {{"waybill_id", call.partner["waybill_id"]}};
+}
+
+json track(EffectCall& call) {
+  const Row row = call.db.run("SELECT waybill_id, state FROM waybills WHERE waybill_key = ?", {waybill_of(call)})[0];
+  return {{"waybill_id", text(row[0])}, {"state", text(row[1])}};
+}
+
+json audit(EffectCall& call) {
+  const std::string& ns = call.context.namespace_name;
+  const Row sums = call.db.run(
+      "SELECT COUNT(*), COALESCE(SUM(state = 'open'),0), COALESCE(SUM(state = 'cancelled'),0), COALESCE(SUM(state = "
+      "'delivered'),0) FROM waybills WHERE namespace = ?",
+      {ns})[0];
+  const int64_t different = number(
+      call.db.run("SELECT COUNT(*) FROM carrier_waybills c LEFT JOIN waybills o ON o.waybill_key = c.waybill_key "
+                  "WHERE c.account = ? AND (o.waybill_key IS NULL OR o.state <> c.state)",
+                  {ns})[0][0]);
+  const int64_t invented =
+      number(call.db.run("SELECT COUNT(*) FROM waybills o WHERE o.namespace = ? AND NOT EXISTS (SELECT 1 FROM "
+                         "carrier_waybills c WHERE c.waybill_key = o.waybill_key)",
+                         {ns})[0][0]);
+  const int64_t counted = number(sums[1]) + number(sums[2]) + number(sums[3]);
+  return {{"balanced", counted == number(sums[0]) && different + invented == 0},
+          {"waybills", number(sums[0])},
+          {"open", number(sums[1])},
+          {"cancelled", number(sums[2])},
+          {"delivered", number(sums[3])},
+          {"unresolved", different + invented}};
 }
 
 class Logistics final : public Plugin {
  public:
   Logistics() : Plugin("logistics", "0.1.0") {
-    effect("quote", {}, quote);
-    effect(
-        "create_waybill",
-        [](const json& input) {
-          return EffectKey{"ship/" + order(input), ""};
-        },
-        create_waybill, "ship");
-    effect(
-        "cancel_waybill",
-        [](const json& input) {
-          return EffectKey{"unship/" + order(input), "ship/" + order(input)};
-        },
-        cancel_waybill);
-    effect("track", {}, track);
-    effect("audit", {}, audit);
+    allow_sandbox_faults();
+    effect("quote", {.run = quote});
+    effect("create_waybill", {.step = "ship",
+                              .reference = shipment,
+                              .binding = {"country"},
+                              .partner = create_at_carrier,
+                              .run = create_in_books});
+    effect("cancel_waybill", {.step = "unship",
+                              .undoes = "ship",
+                              .reference = shipment,
+                              .partner = cancel_at_carrier,
+                              .run = cancel_in_books});
+    effect("deliver",
+           {.step = "deliver", .reference = shipment, .partner = deliver_at_carrier, .run = deliver_in_books});
+    effect("track", {.run = track});
+    effect("audit", {.run = audit});
   }
 
  protected:
   void create_tables(EffectStore& db) override {
-    db.run(
-        "CREATE TABLE IF NOT EXISTS waybills (waybill_id VARCHAR(140) NOT NULL PRIMARY KEY, order_id VARCHAR(128) NOT "
-        "NULL, "
-        "country VARCHAR(64) NOT NULL, state VARCHAR(16) NOT NULL)");
+    Carrier::create_tables(db);
+    for (const char* table : {kWaybills, kWaybillsOfOrder}) db.run(table);
   }
 };
 
 }  // namespace
-}  // namespace skald::plugin
+}  // namespace skald::plugin::logistics
 
-SKALD_PLUGIN(skald::plugin::Logistics)
+SKALD_PLUGIN(skald::plugin::logistics::Logistics)

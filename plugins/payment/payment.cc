@@ -1,140 +1,255 @@
+#include "plugins/payment/provider.h"
+#include "plugins/sdk/fields.h"
 #include "plugins/sdk/plugin.h"
 
-// Money by order, in minor units, at a sandbox provider that lives in this plugin. Payment id = order id.
-namespace skald::plugin {
+// Payments by order, in minor units. The provider takes the money and keeps its books; ours are written from its
+// answers, which may get lost: so each step asks first whether the provider has done it already. A payment is known by
+// the key of the effect that opened it.
+namespace skald::plugin::payment {
 namespace {
 
-std::string order(const json& input) { return input.at("order_id").get<std::string>(); }
+constexpr int64_t kMostAmount = 1000000000000000;
+constexpr int64_t kMostListed = 1000;
 
-struct Balance {
-  int64_t authorized, captured, voided, refunded;
-};
+const char* const kPayments =
+    "CREATE TABLE IF NOT EXISTS payments (payment_key VARCHAR(2048) NOT NULL PRIMARY KEY, namespace VARCHAR(255) NOT "
+    "NULL, order_id VARCHAR(255) NOT NULL, payment_id VARCHAR(255) NOT NULL, currency VARCHAR(8) NOT NULL, authorized "
+    "BIGINT NOT NULL, captured BIGINT NOT NULL, voided BIGINT NOT NULL, refunded BIGINT NOT NULL)";
+const char* const kPaymentsOfOrder = "CREATE INDEX IF NOT EXISTS payments_of_order ON payments (namespace, order_id)";
+const char* const kMoney =
+    "CREATE TABLE IF NOT EXISTS money_ledger (namespace VARCHAR(255) NOT NULL, payment_key VARCHAR(2048) NOT NULL, "
+    "cause "
+    "VARCHAR(16) NOT NULL, amount BIGINT NOT NULL)";
 
-Balance balance(EffectStore& db, const std::string& order_id) {
-  const auto rows =
-      db.run("SELECT authorized, captured, voided, refunded FROM payments WHERE order_id = ?", {order_id});
-  if (rows.empty()) throw ActivityError("PaymentNotFound", "order " + order_id + " has no payment", true);
-  return {number(rows[0][0]), number(rows[0][1]), number(rows[0][2]), number(rows[0][3])};
+std::string order(const json& input) { return required_text(input, "order_id"); }
+std::string payment_id(const json& input) { return text_or(input, "payment_id", "order_id"); }
+
+std::function<std::string(const json&)> reference(const char* field) {
+  return [field](const json& input) {
+    return input.contains(field) ? effect_key({payment_id(input), required_text(input, field)}) : payment_id(input);
+  };
 }
 
-void book(EffectStore& db, const std::string& order_id, const std::string& cause, int64_t amount) {
-  db.run("INSERT INTO money_ledger (order_id, cause, amount) VALUES (?, ?, ?)", {order_id, cause, amount});
+std::optional<int64_t> amount(const json& input) {
+  if (!input.contains("amount") || input["amount"].is_null()) return std::nullopt;
+  return whole_number(input, "amount", 0, kMostAmount);
 }
 
-json open_payment(EffectStore& db, const json& input, bool capture) {
-  const int64_t amount = input.at("amount").get<int64_t>();
-  if (amount < 0) throw ActivityError("InvalidAmount", "an amount must not be below zero", true);
-  db.run("INSERT INTO payments (order_id, currency, authorized, captured, voided, refunded) VALUES (?, ?, ?, ?, 0, 0)",
-         {order(input), input.value("currency", ""), amount, capture ? amount : 0});
-  book(db, order(input), "authorize", amount);
-  if (capture) book(db, order(input), "capture", amount);
-  return {{"payment_id", order(input)}, {"authorized", amount}, {"captured", capture ? amount : 0}};
+// Asks the provider what it has done under this effect's key; it acts only if that is nothing.
+template <typename Act>
+json ask_first(EffectCall& call, Act act) {
+  Provider provider(call.db);
+  if (auto done = provider.find(call.key)) return *std::move(done);
+  return act(provider);
 }
 
-json authorize(EffectStore& db, const json& input) { return open_payment(db, input, false); }
-json charge(EffectStore& db, const json& input) { return open_payment(db, input, true); }
-
-json capture(EffectStore& db, const json& input) {
-  const Balance now = balance(db, order(input));
-  const int64_t open = now.authorized - now.captured - now.voided;
-  const int64_t amount = input.value("amount", open);
-  if (amount <= 0 || amount > open)
-    throw ActivityError("CaptureRefused", "only " + std::to_string(open) + " is open", true);
-  db.run("UPDATE payments SET captured = captured + ? WHERE order_id = ?", {amount, order(input)});
-  book(db, order(input), "capture", amount);
-  return {{"captured", amount}};
-}
-
-json refund_amount(EffectStore& db, const json& input, int64_t amount, int64_t most) {
-  if (amount < 0 || amount > most)
-    throw ActivityError("RefundRefused", "at most " + std::to_string(most) + " can be refunded", true);
-  db.run("UPDATE payments SET refunded = refunded + ? WHERE order_id = ?", {amount, order(input)});
-  book(db, order(input), "refund", amount);
-  return {{"refunded", amount}};
-}
-
-json refund(EffectStore& db, const json& input) {
-  const Balance now = balance(db, order(input));
-  const int64_t most = now.captured - now.refunded;
-  return refund_amount(db, input, input.value("amount", most), most);
-}
-
-// Undoes a payment whatever its state: what is open is voided, what was captured is refunded.
-json cancel(EffectStore& db, const json& input) {
-  const Balance now = balance(db, order(input));
-  const int64_t open = now.authorized - now.captured - now.voided;
-  if (open > 0) {
-    db.run("UPDATE payments SET voided = voided + ? WHERE order_id = ?", {open, order(input)});
-    book(db, order(input), "void", open);
+// The workflow's own payment, else the order's only one that still holds money, else its only one.
+std::string payment_of(EffectCall& call) {
+  const std::string own =
+      effect_key({call.context.namespace_name, call.context.workflow_id, "pay", payment_id(call.input)});
+  if (!call.db.run("SELECT 1 FROM payments WHERE payment_key = ?", {own}).empty()) return own;
+  std::vector<std::string> all, live;
+  for (const Row& row : call.db.run("SELECT payment_key, payment_id, authorized - voided - refunded FROM payments "
+                                    "WHERE namespace = ? AND order_id "
+                                    "= ?",
+                                    {call.context.namespace_name, order(call.input)})) {
+    if (call.input.contains("payment_id") && text(row[1]) != payment_id(call.input)) continue;
+    all.push_back(text(row[0]));
+    if (number(row[2]) > 0) live.push_back(text(row[0]));
   }
-  const int64_t most = now.captured - now.refunded;
-  json result = refund_amount(db, input, most, most);
-  result["voided"] = open;
-  return result;
+  const auto& candidates = live.empty() ? all : live;
+  if (candidates.empty())
+    throw ActivityError("PaymentNotFound", "order " + order(call.input) + " has no such payment", true);
+  if (candidates.size() > 1) {
+    throw ActivityError("PaymentAmbiguous",
+                        "order " + order(call.input) + " has several payments: say which by payment_id", true);
+  }
+  return candidates[0];
 }
 
-json query(EffectStore& db, const json& input) {
-  const Balance now = balance(db, order(input));
-  return {
-      {"authorized", now.authorized}, {"captured", now.captured}, {"voided", now.voided}, {"refunded", now.refunded}};
+void book(EffectCall& call, const std::string& payment, const std::string& cause, int64_t sum) {
+  if (sum == 0) return;
+  call.db.run("INSERT INTO money_ledger (namespace, payment_key, cause, amount) VALUES (?, ?, ?, ?)",
+              {call.context.namespace_name, payment, cause, sum});
 }
 
-json audit(EffectStore& db, const json&) {
-  const Row sums = db.run(
+void book_opened(EffectCall& call, const std::string& payment, int64_t authorized, int64_t captured) {
+  call.db.run(
+      "INSERT INTO payments (payment_key, namespace, order_id, payment_id, currency, authorized, captured, voided, "
+      "refunded) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)",
+      {payment, call.context.namespace_name, order(call.input), payment_id(call.input),
+       call.input.value("currency", ""), authorized, captured});
+  book(call, payment, "authorize", authorized);
+  book(call, payment, "capture", captured);
+}
+
+template <bool capture>
+json open_at_provider(EffectCall& call) {
+  return ask_first(call, [&](Provider& provider) {
+    const Provider::Order opened{call.context.namespace_name, order(call.input), call.input.value("currency", "")};
+    return provider.authorize(call.key, opened, whole_number(call.input, "amount", 0, kMostAmount), capture);
+  });
+}
+
+json open_in_books(EffectCall& call) {
+  book_opened(call, call.key, call.partner["authorized"], call.partner["captured"]);
+  return {{"payment_id", payment_id(call.input)},
+          {"authorized", call.partner["authorized"]},
+          {"captured", call.partner["captured"]}};
+}
+
+json capture_at_provider(EffectCall& call) {
+  return ask_first(call, [&](Provider& p) { return p.capture(call.key, payment_of(call), amount(call.input)); });
+}
+
+json capture_in_books(EffectCall& call) {
+  const std::string payment = payment_of(call);
+  const int64_t sum = call.partner["captured"];
+  call.db.run("UPDATE payments SET captured = captured + ? WHERE payment_key = ?", {sum, payment});
+  book(call, payment, "capture", sum);
+  return {{"captured", sum}};
+}
+
+json refund_at_provider(EffectCall& call) {
+  return ask_first(call, [&](Provider& p) { return p.refund(call.key, payment_of(call), amount(call.input)); });
+}
+
+json refund_in_books(EffectCall& call) {
+  const std::string payment = payment_of(call);
+  const int64_t sum = call.partner["refunded"];
+  call.db.run("UPDATE payments SET refunded = refunded + ? WHERE payment_key = ?", {sum, payment});
+  book(call, payment, "refund", sum);
+  return {{"refunded", sum}};
+}
+
+json cancel_at_provider(EffectCall& call) {
+  return ask_first(call, [&](Provider& p) { return p.cancel(call.key, call.undoes); });
+}
+
+// What the provider took without our hearing of it comes into the books now, with its end.
+json cancel_in_books(EffectCall& call) {
+  const json& done = call.partner;
+  if (!done["found"].get<bool>()) return {{"undone", false}};
+  if (call.db.run("SELECT 1 FROM payments WHERE payment_key = ?", {call.undoes}).empty())
+    book_opened(call, call.undoes, done["authorized"], done["captured"]);
+  const int64_t voided = done["voided"], refunded = done["refunded"];
+  call.db.run("UPDATE payments SET voided = voided + ?, refunded = refunded + ? WHERE payment_key = ?",
+              {voided, refunded, call.undoes});
+  book(call, call.undoes, "void", voided);
+  book(call, call.undoes, "refund", refunded);
+  return {{"undone", true}, {"voided", voided}, {"refunded", refunded}};
+}
+
+json query(EffectCall& call) {
+  const Row row =
+      call.db.run("SELECT payment_id, authorized, captured, voided, refunded FROM payments WHERE payment_key = ?",
+                  {payment_of(call)})[0];
+  return {{"payment_id", text(row[0])},
+          {"authorized", number(row[1])},
+          {"captured", number(row[2])},
+          {"voided", number(row[3])},
+          {"refunded", number(row[4])}};
+}
+
+// A page of the sums of each order, from the one after "after".
+json orders(EffectCall& call) {
+  const int64_t limit = call.input.contains("limit") ? whole_number(call.input, "limit", 1, kMostListed) : 100;
+  json page = json::array();
+  for (const Row& row : call.db.run("SELECT order_id, SUM(authorized), SUM(captured), SUM(voided), SUM(refunded) FROM "
+                                    "payments WHERE namespace = ? "
+                                    "AND order_id > ? GROUP BY order_id ORDER BY order_id LIMIT ?",
+                                    {call.context.namespace_name, call.input.value("after", ""), limit})) {
+    page.push_back({{"order_id", text(row[0])},
+                    {"authorized", number(row[1])},
+                    {"captured", number(row[2])},
+                    {"voided", number(row[3])},
+                    {"refunded", number(row[4])}});
+  }
+  return page;
+}
+
+// How many payments the provider and we do not agree about.
+int64_t unresolved(EffectCall& call) {
+  const std::string& ns = call.context.namespace_name;
+  const int64_t different = number(call.db.run(
+      "SELECT COUNT(*) FROM provider_payments p LEFT JOIN payments o ON o.payment_key = p.payment_key WHERE "
+      "p.account = ? AND (o.payment_key IS NULL OR o.authorized <> p.authorized OR o.captured <> p.captured "
+      "OR o.voided <> p.voided OR o.refunded <> p.refunded)",
+      {ns})[0][0]);
+  const int64_t invented =
+      number(call.db.run("SELECT COUNT(*) FROM payments o WHERE o.namespace = ? AND NOT EXISTS (SELECT 1 FROM "
+                         "provider_payments p WHERE p.payment_key = o.payment_key)",
+                         {ns})[0][0]);
+  return different + invented;
+}
+
+json audit(EffectCall& call) {
+  const std::string& ns = call.context.namespace_name;
+  const Row sums = call.db.run(
       "SELECT COUNT(*), COALESCE(SUM(authorized),0), COALESCE(SUM(captured),0), COALESCE(SUM(voided),0), "
-      "COALESCE(SUM(refunded),0) FROM payments")[0];
-  const int64_t wrong =
-      number(db.run("SELECT COUNT(*) FROM payments WHERE captured + voided > authorized OR refunded > captured")[0][0]);
+      "COALESCE(SUM(refunded),0), COALESCE(SUM(captured + voided > authorized OR refunded > captured),0) FROM payments "
+      "WHERE namespace = ?",
+      {ns})[0];
   const auto booked = [&](const char* cause) {
-    return number(
-        db.run("SELECT COALESCE(SUM(amount),0) FROM money_ledger WHERE cause = ?", {std::string(cause)})[0][0]);
+    return number(call.db.run("SELECT COALESCE(SUM(amount),0) FROM money_ledger WHERE namespace = ? AND cause = ?",
+                              {ns, std::string(cause)})[0][0]);
   };
   const bool agrees = booked("authorize") == number(sums[1]) && booked("capture") == number(sums[2]) &&
                       booked("void") == number(sums[3]) && booked("refund") == number(sums[4]);
-  return {{"balanced", wrong == 0 && agrees},
-          {"payments", number(sums[0])},
-          {"authorized", number(sums[1])},
-          {"captured", number(sums[2])},
-          {"voided", number(sums[3])},
-          {"refunded", number(sums[4])},
-          {"open", number(sums[1]) - number(sums[2]) - number(sums[3])}};
+  const int64_t disputed = unresolved(call);
+  json result = {{"balanced", number(sums[5]) == 0 && agrees && disputed == 0},
+                 {"payments", number(sums[0])},
+                 {"authorized", number(sums[1])},
+                 {"captured", number(sums[2])},
+                 {"voided", number(sums[3])},
+                 {"refunded", number(sums[4])},
+                 {"open", number(sums[1]) - number(sums[2]) - number(sums[3])},
+                 {"unresolved", disputed}};
+  if (call.input.is_object() && call.input.value("per_order", false)) result["orders"] = orders(call);
+  return result;
 }
 
 class Payment final : public Plugin {
  public:
   Payment() : Plugin("payment", "0.1.0") {
-    const auto key = [](const char* step, const char* undoes = nullptr) {
-      return [=](const json& input) {
-        return EffectKey{step + ("/" + order(input)), undoes == nullptr ? "" : undoes + ("/" + order(input))};
-      };
-    };
-    effect("charge", key("pay"), charge, "pay");
-    effect("authorize", key("pay"), authorize, "pay");
-    effect("capture", key("capture"), capture);
-    effect("cancel", key("cancel", "pay"), cancel);
-    effect(
-        "refund",
-        [](const json& input) {
-          return EffectKey{"refund/" + input.at("refund_id").get<std::string>(), ""};
-        },
-        refund);
-    effect("query", {}, query);
-    effect("audit", {}, audit);
+    allow_sandbox_faults();
+    effect("charge", {.step = "pay",
+                      .reference = payment_id,
+                      .binding = {"amount", "currency"},
+                      .partner = open_at_provider<true>,
+                      .run = open_in_books});
+    effect("authorize", {.step = "pay",
+                         .reference = payment_id,
+                         .binding = {"amount", "currency"},
+                         .partner = open_at_provider<false>,
+                         .run = open_in_books});
+    effect("capture", {.step = "capture",
+                       .reference = reference("capture_id"),
+                       .binding = {"amount"},
+                       .partner = capture_at_provider,
+                       .run = capture_in_books});
+    effect("refund", {.step = "refund",
+                      .reference = reference("refund_id"),
+                      .binding = {"amount"},
+                      .partner = refund_at_provider,
+                      .run = refund_in_books});
+    effect("cancel", {.step = "cancel",
+                      .undoes = "pay",
+                      .reference = payment_id,
+                      .partner = cancel_at_provider,
+                      .run = cancel_in_books});
+    effect("query", {.run = query});
+    effect("audit", {.run = audit});
   }
 
  protected:
   void create_tables(EffectStore& db) override {
-    db.run(
-        "CREATE TABLE IF NOT EXISTS payments (order_id VARCHAR(128) NOT NULL PRIMARY KEY, currency VARCHAR(8) NOT "
-        "NULL, "
-        "authorized BIGINT NOT NULL, captured BIGINT NOT NULL, voided BIGINT NOT NULL, refunded BIGINT NOT NULL)");
-    db.run(
-        "CREATE TABLE IF NOT EXISTS money_ledger (order_id VARCHAR(128) NOT NULL, cause VARCHAR(16) NOT NULL, amount "
-        "BIGINT NOT NULL)");
+    Provider::create_tables(db);
+    for (const char* table : {kPayments, kPaymentsOfOrder, kMoney}) db.run(table);
   }
 };
 
 }  // namespace
-}  // namespace skald::plugin
+}  // namespace skald::plugin::payment
 
-SKALD_PLUGIN(skald::plugin::Payment)
+SKALD_PLUGIN(skald::plugin::payment::Payment)

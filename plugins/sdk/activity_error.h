@@ -9,8 +9,8 @@
 
 namespace skald::plugin {
 
-// What an activity throws to fail with a type of its own. Any other exception becomes a retryable failure of type
-// "PluginError".
+// What an activity throws to fail with a type of its own. Any other exception becomes a retryable failure whose type is
+// the exception's class and whose message is its text.
 struct ActivityError : std::runtime_error {
   ActivityError(std::string type_, const std::string& message, bool non_retryable_ = false,
                 nlohmann::json details_ = nullptr, int64_t next_retry_delay_ms_ = 0)
@@ -25,5 +25,8 @@ struct ActivityError : std::runtime_error {
   nlohmann::json details;
   int64_t next_retry_delay_ms;
 };
+
+// What an activity throws to say that it stopped because it was asked to.
+struct ActivityCancelled {};
 
 }  // namespace skald::plugin

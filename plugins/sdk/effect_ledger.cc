@@ -1,60 +1,120 @@
 #include "plugins/sdk/effect_ledger.h"
 
+#include <iterator>
 #include <utility>
 
 #include "plugins/sdk/activity_error.h"
 
 namespace skald::plugin {
 namespace {
+
 constexpr size_t kBatch = 1000;
+
+// A key's state. Refused: its compensation came first. A compensated one had been done.
 constexpr int64_t kDone = 1;
 constexpr int64_t kCompensated = 2;
+constexpr int64_t kRefused = 3;
+
+constexpr std::string_view kFind = "SELECT state, binding, outcome FROM effects WHERE effect_key = ?";
+constexpr std::string_view kRecord = "INSERT INTO effects (effect_key, state, binding, outcome) VALUES (?, ?, ?, ?)";
+
 }  // namespace
 
-EffectLedger::EffectLedger(std::unique_ptr<EffectStore> store) : store_(std::move(store)) {
-  store_->run(
-      "CREATE TABLE IF NOT EXISTS effects (effect_key VARCHAR(255) NOT NULL PRIMARY KEY, state INTEGER NOT NULL, "
-      "outcome TEXT NOT NULL)");
-  writer_ = std::thread([this] { write(); });
+std::string effect_key(std::initializer_list<std::string_view> parts) {
+  std::string key;
+  for (const std::string_view& part : parts) {
+    if (&part != parts.begin()) key += '/';
+    for (const char c : part) {
+      if (c == '/') {
+        key += "%2F";
+      } else if (c == '%') {
+        key += "%25";
+      } else {
+        key += c;
+      }
+    }
+  }
+  return key;
 }
 
-EffectLedger::~EffectLedger() {
+EffectLedger::Stage::Stage(std::function<void(std::vector<Effect>)> work) : work_(std::move(work)) {
+  thread_ = std::thread([this] {
+    for (;;) {
+      std::vector<Effect> batch;
+      {
+        std::unique_lock lock(mutex_);
+        idle_ = true;
+        wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+        idle_ = false;
+        if (queue_.empty()) return;
+        if (queue_.size() <= kBatch) {
+          batch.swap(queue_);
+        } else {
+          const auto end = queue_.begin() + kBatch;
+          batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+          queue_.erase(queue_.begin(), end);
+        }
+      }
+      work_(std::move(batch));
+    }
+  });
+}
+
+EffectLedger::Stage::~Stage() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_one();
-  writer_.join();
+  thread_.join();
 }
 
-void EffectLedger::apply(EffectKey key, Body body, Answer answer) {
+void EffectLedger::Stage::push(Effect effect) {
+  bool wake;
   {
     std::lock_guard lock(mutex_);
-    queue_.push_back({std::move(key), std::move(body), std::move(answer), {}, {}});
+    wake = idle_;
+    queue_.push_back(std::move(effect));
   }
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
 }
 
-void EffectLedger::write() {
-  for (;;) {
-    std::deque<Effect> batch;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      while (!queue_.empty() && batch.size() < kBatch) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
+void EffectLedger::Stage::push(std::vector<Effect> effects) {
+  bool wake;
+  {
+    std::lock_guard lock(mutex_);
+    wake = idle_;
+    if (queue_.empty()) {
+      queue_ = std::move(effects);
+    } else {
+      std::move(effects.begin(), effects.end(), std::back_inserter(queue_));
     }
-    commit(batch);
-    for (Effect& effect : batch) effect.answer(std::move(effect.outcome), effect.error);
   }
+  if (wake) wake_.notify_one();
 }
 
-void EffectLedger::commit(std::deque<Effect>& batch) {
+EffectLedger::EffectLedger(std::unique_ptr<EffectStore> store) : store_(std::move(store)) {
+  store_->run(
+      "CREATE TABLE IF NOT EXISTS effects (effect_key VARCHAR(2048) NOT NULL PRIMARY KEY, state INTEGER NOT NULL, "
+      "binding TEXT NOT NULL, outcome TEXT NOT NULL) WITHOUT ROWID");
+  answers_ = std::make_unique<Stage>([](std::vector<Effect> batch) {
+    for (Effect& effect : batch) effect.answer(std::move(effect.outcome), effect.error);
+  });
+  writes_ = std::make_unique<Stage>([this](std::vector<Effect> batch) {
+    commit(batch);
+    answers_->push(std::move(batch));
+  });
+}
+
+EffectLedger::~EffectLedger() = default;
+
+void EffectLedger::apply(EffectRequest request, Answer answer) {
+  writes_->push(Effect{std::move(request), std::move(answer), {}, {}});
+}
+
+void EffectLedger::commit(std::vector<Effect>& batch) {
   try {
-    store_->run("BEGIN");
+    store_->run("BEGIN IMMEDIATE");
     for (Effect& effect : batch) attempt(effect);
     store_->run("COMMIT");
   } catch (...) {
@@ -69,7 +129,7 @@ void EffectLedger::commit(std::deque<Effect>& batch) {
 void EffectLedger::attempt(Effect& effect) {
   store_->run("SAVEPOINT effect");
   try {
-    effect.outcome = once(effect);
+    effect.outcome = once(effect.request);
   } catch (...) {
     effect.error = std::current_exception();
     store_->run("ROLLBACK TO SAVEPOINT effect");
@@ -77,28 +137,43 @@ void EffectLedger::attempt(Effect& effect) {
   store_->run("RELEASE SAVEPOINT effect");
 }
 
-std::string EffectLedger::once(Effect& effect) {
-  const auto& [key, undoes] = effect.key;
-  if (key.empty()) return effect.body(*store_);
-  const std::string find = "SELECT state, outcome FROM effects WHERE effect_key = ?";
-  const auto seen = store_->run(find, {key});
+std::string EffectLedger::once(const EffectRequest& request) {
+  const auto& [key, undoes, binding, partner, run, lose_answer] = request;
+  if (key.empty()) return run(*store_);
+  const auto seen = store_->run(kFind, {key});
   if (!seen.empty()) {
-    if (number(seen[0][0]) == kDone) return text(seen[0][1]);
-    throw ActivityError("AlreadyCompensated", key + " was compensated before it came: it is not done any more", true);
+    if (number(seen[0][0]) != kDone)
+      throw ActivityError("AlreadyCompensated", key + " was compensated: it is not done any more", true);
+    if (text(seen[0][1]) != binding) {
+      throw ActivityError("IdempotencyConflict",
+                          key + " was done with " + text(seen[0][1]) + ", and is now asked for with " + binding +
+                              ": give what is another effect a reference of its own",
+                          true);
+    }
+    return text(seen[0][2]);
   }
-  std::string outcome;
-  if (undoes.empty()) {
-    outcome = effect.body(*store_);
-  } else if (store_->run(find, {undoes}).empty()) {
-    store_->run("INSERT INTO effects (effect_key, state, outcome) VALUES (?, ?, ?)",
-                {undoes, kCompensated, std::string("{}")});
-    outcome = R"({"undone":false})";
-  } else {
-    outcome = effect.body(*store_);
-    store_->run("UPDATE effects SET state = ? WHERE effect_key = ?", {kCompensated, undoes});
+  const bool action_recorded = undoes.empty() || close_door(undoes);
+  if (partner) {
+    partner(*store_);
+    store_->run("RELEASE SAVEPOINT effect");
+    store_->run("SAVEPOINT effect");
+    if (lose_answer) throw ActivityError("AnswerLost", "the sandbox was told to lose the answer to " + key);
   }
-  store_->run("INSERT INTO effects (effect_key, state, outcome) VALUES (?, ?, ?)", {key, kDone, outcome});
+  std::string outcome = action_recorded || partner ? run(*store_) : R"({"undone":false})";
+  store_->run(kRecord, {key, kDone, binding, outcome});
   return outcome;
+}
+
+// From now on the action is refused. False: it was never recorded.
+bool EffectLedger::close_door(const std::string& action) {
+  const auto seen = store_->run(kFind, {action});
+  if (seen.empty()) {
+    store_->run(kRecord, {action, kRefused, std::string(), std::string()});
+    return false;
+  }
+  if (number(seen[0][0]) == kDone)
+    store_->run("UPDATE effects SET state = ? WHERE effect_key = ?", {kCompensated, action});
+  return number(seen[0][0]) != kRefused;
 }
 
 }  // namespace skald::plugin

@@ -1,61 +1,87 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "plugins/sdk/effect_store.h"
 
 namespace skald::plugin {
 
-// Which effect this is. `key` names the step by its business key ("reserve/17"), so that an action and its compensation
-// find each other whatever activity ids they have. An empty key: a read, or an effect that may repeat; nothing is
-// recorded.
-struct EffectKey {
+// One key from its parts, unambiguous whatever the parts contain: {"default", "order/1", "pay", "1"} is
+// "default/order%2F1/pay/1".
+std::string effect_key(std::initializer_list<std::string_view> parts);
+
+// One effect that is to happen at most once.
+//
+// Its outcome is recorded under `key` in the transaction of `run`; a repetition gets the recorded outcome. An empty
+// key: a read, nothing is recorded. A repetition whose `binding` differs is refused ("IdempotencyConflict"): it is
+// another effect under the same name.
+//
+// A compensation names its action's key in `undoes`. It closes the door first: an action that comes later is refused
+// ("AlreadyCompensated") and does nothing. If the action was not recorded there is nothing to undo, and `run` is called
+// only when there is a `partner`, who may know more than we do.
+//
+// `partner` is what somebody else does, who keeps books of his own. What it wrote stays when `run` throws, or when
+// `lose_answer` has the sandbox forget the answer: so the next attempt must ask him before it asks him to do anything.
+struct EffectRequest {
   std::string key;
-  std::string undoes;  // a compensation: the key of its action
+  std::string undoes;
+  std::string binding;
+  std::function<void(EffectStore&)> partner;
+  std::function<std::string(EffectStore&)> run;
+  bool lose_answer = false;
 };
 
-// Applies effects at most once. Each effect is a closure over the store; its outcome is recorded in the same
-// transaction, and a repetition gets the recorded outcome. All effects that wait are committed together; each has a
-// savepoint, so one that throws changes nothing, is not recorded, and leaves its neighbours alone. A compensation
-// without its action leaves a mark and does nothing; an action that meets a compensation is refused with ActivityError
-// "AlreadyCompensated". Thread-safe; answers come on the writer's thread after the commit.
+// Applies effects, all that wait in one commit. Each has a savepoint: one that throws changes nothing, is not recorded,
+// and leaves its neighbours alone. Thread-safe; answers come on a thread of the ledger after the commit, and must not
+// block.
 class EffectLedger {
  public:
-  using Body = std::function<std::string(EffectStore&)>;
   using Answer = std::function<void(std::string outcome, std::exception_ptr error)>;
 
   explicit EffectLedger(std::unique_ptr<EffectStore> store);
-  ~EffectLedger();  // commits what is queued
+  ~EffectLedger();  // commits and answers what is queued
 
-  void apply(EffectKey key, Body body, Answer answer);
+  void apply(EffectRequest request, Answer answer);
 
  private:
   struct Effect {
-    EffectKey key;
-    Body body;
+    EffectRequest request;
     Answer answer;
     std::string outcome;
     std::exception_ptr error;
   };
+  // A thread that works through batches of effects; while it does, the next batch gathers.
+  class Stage {
+   public:
+    explicit Stage(std::function<void(std::vector<Effect>)> work);
+    ~Stage();  // works off what is queued
+    void push(Effect effect);
+    void push(std::vector<Effect> effects);
 
-  void write();
-  void commit(std::deque<Effect>& batch);
+   private:
+    std::function<void(std::vector<Effect>)> work_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::vector<Effect> queue_;
+    bool idle_ = false, stopping_ = false;
+    std::thread thread_;
+  };
+
+  void commit(std::vector<Effect>& batch);
   void attempt(Effect& effect);
-  std::string once(Effect& effect);
+  std::string once(const EffectRequest& request);
+  bool close_door(const std::string& action);
 
   std::unique_ptr<EffectStore> store_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Effect> queue_;
-  bool stopping_ = false;
-  std::thread writer_;
+  std::unique_ptr<Stage> answers_, writes_;  // destroyed in reverse: writes first
 };
 
 }  // namespace skald::plugin

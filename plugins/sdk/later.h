@@ -10,33 +10,50 @@
 
 namespace skald::plugin {
 
-// A few threads that run closures at or after a time. What has not begun when it is destroyed runs at once.
-// Thread-safe.
+// Runs closures at or after a time, on threads that it makes when they are needed, up to a number. A closure may block:
+// others have their own threads until there are no more. Thread-safe.
 class Later {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Later(size_t threads) {
-    for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
-  }
-  ~Later() {
+  explicit Later(size_t most_threads) : most_threads_(most_threads) {}
+  ~Later() { close(); }
+
+  // Runs what waits at once, and returns when nothing runs any more. What comes later runs in the caller.
+  void close() {
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
+      grow();
     }
     wake_.notify_all();
-    for (auto& thread : threads_) thread.join();
+    for (auto& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
   }
 
   void run(std::chrono::milliseconds delay, std::function<void()> body) {
     {
-      std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
+      if (stopping_) {
+        lock.unlock();
+        return body();
+      }
       queue_.emplace(Clock::now() + delay, std::move(body));
+      grow();
     }
     wake_.notify_one();
   }
 
  private:
+  // One thread waits at the least, so that the earliest closure is begun in time.
+  void grow() {
+    if (waiting_ == 0 && !queue_.empty() && threads_.size() < most_threads_) {
+      ++waiting_;
+      threads_.emplace_back([this] { work(); });
+    }
+  }
+
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -48,16 +65,22 @@ class Later {
       } else {
         auto body = std::move(queue_.begin()->second);
         queue_.erase(queue_.begin());
+        --waiting_;
+        if (!stopping_) grow();
         lock.unlock();
         body();
+        body = nullptr;
         lock.lock();
+        ++waiting_;
       }
     }
   }
 
+  const size_t most_threads_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::multimap<Clock::time_point, std::function<void()>> queue_;
+  size_t waiting_ = 0;  // threads without a closure
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

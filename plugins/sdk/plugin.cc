@@ -4,8 +4,12 @@
 #include <cstdio>
 #include <utility>
 
+#include "plugins/sdk/exception_text.h"
+
 namespace skald::plugin {
 namespace {
+
+constexpr int64_t kThreads = 64;
 
 std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
 skald_text view(const std::string& text) { return {text.data(), text.size()}; }
@@ -17,14 +21,26 @@ std::chrono::milliseconds until_after(int64_t deadline_unix_ms) {
          std::chrono::milliseconds(50);
 }
 
-// What the sandbox is told to do with this step: by the input's `inject`, else by the configuration's.
-std::string injected(const json& input, const json& config, const std::string& step) {
-  for (const json* source : {&input, &config}) {
-    if (step.empty() || !source->is_object() || !source->contains("inject")) continue;
-    const json& inject = source->at("inject");
-    if (inject.is_object() && inject.value("step", "") == step) return inject.value("kind", "");
+json sandbox_of(const json& holder) {
+  return holder.is_object() && holder.contains("sandbox") ? holder["sandbox"] : json();
+}
+
+// A text for the ledger's transaction: outcomes must be storable, whatever the author's json holds.
+std::string outcome_text(const json& value) {
+  try {
+    return value.dump();
+  } catch (const json::exception& e) {
+    throw ActivityError("InvalidResult", std::string("the result is not JSON: ") + e.what(), true);
   }
-  return "";
+}
+
+std::string binding_text(const Effect& effect, const std::string& activity, const json& input) {
+  if (effect.binding.empty()) return {};
+  json fields = {{"activity", activity}};
+  for (const std::string& name : effect.binding) {
+    if (input.contains(name)) fields[name] = input[name];
+  }
+  return fields.dump();
 }
 
 }  // namespace
@@ -34,8 +50,11 @@ Plugin* Plugin::self_ = nullptr;
 Context::Context(const skald_host* host, const skald_task& task, skald_call* call)
     : activity(copy(task.activity)),
       idempotency_key(copy(task.idempotency_key)),
+      namespace_name(copy(task.namespace_name)),
       workflow_id(copy(task.workflow_id)),
       workflow_type(copy(task.workflow_type)),
+      run_id(copy(task.run_id)),
+      activity_id(copy(task.activity_id)),
       attempt(task.attempt),
       deadline_unix_ms(task.deadline_unix_ms),
       host_(host),
@@ -50,10 +69,12 @@ void Context::heartbeat(const json& details) {
 }
 
 void Context::fail(std::exception_ptr error) noexcept {
-  std::string type = "PluginError", message = "an exception that is not a std::exception", details;
+  std::string type, message, details;
   skald_failure failure{};
   try {
     std::rethrow_exception(std::move(error));
+  } catch (const ActivityCancelled&) {
+    return host_->cancelled(call_);
   } catch (const ActivityError& e) {
     type = e.type;
     message = e.what();
@@ -64,9 +85,10 @@ void Context::fail(std::exception_ptr error) noexcept {
     type = "InvalidInput";
     message = e.what();
     failure.non_retryable = true;
-  } catch (const std::exception& e) {
-    message = e.what();
   } catch (...) {
+    auto [class_name, text] = current_exception_text();
+    type = std::move(class_name);
+    message = std::move(text);
   }
   failure.type = view(type);
   failure.message = view(message);
@@ -85,12 +107,12 @@ const skald_plugin* Plugin::descriptor() {
 
 void Plugin::activity(const std::string& name, Activity run) {
   names_.push_back(name);
-  entries_.push_back({std::move(run), {}, {}, {}});
+  entries_.push_back({std::move(run), {}});
 }
 
-void Plugin::effect(const std::string& name, Key key, Effect run, std::string step) {
+void Plugin::effect(const std::string& name, Effect effect) {
   names_.push_back(name);
-  entries_.push_back({{}, std::move(key), std::move(run), std::move(step)});
+  entries_.push_back({{}, std::move(effect)});
 }
 
 int Plugin::init(const skald_host* host, skald_text config, skald_text data_path, char* error, size_t error_size) {
@@ -106,13 +128,19 @@ int Plugin::init(const skald_host* host, skald_text config, skald_text data_path
 
 void Plugin::open(skald_text config, skald_text data_path) {
   config_ = config.size == 0 ? json::object() : json::parse(config.data, config.data + config.size);
-  later_ = std::make_unique<Later>(2);
-  auto store = open_sqlite_store(copy(data_path) + "." + name_ + ".sqlite");
+  check_sandbox(sandbox_of(config_));
+  const int64_t threads = config_.value("threads", kThreads);
+  if (threads < 1 || threads > 10000) throw std::runtime_error("\"threads\" must be from 1 to 10000");
+  later_ = std::make_unique<Later>(static_cast<size_t>(threads));
+  if (std::none_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.effect.run != nullptr; }))
+    return;
+  auto store = open_sqlite_store(copy(data_path) + "." + name_ + ".sqlite", schema());
   create_tables(*store);
   ledger_ = std::make_unique<EffectLedger>(std::move(store));
 }
 
 void Plugin::shutdown() {
+  if (self_->later_ != nullptr) self_->later_->close();
   self_->ledger_.reset();
   self_->later_.reset();
 }
@@ -120,51 +148,97 @@ void Plugin::shutdown() {
 void Plugin::execute(const skald_task* task, skald_call* call) {
   auto context = std::make_shared<Context>(self_->host_, *task, call);
   try {
-    const auto at = std::find(self_->names_.begin(), self_->names_.end(), context->activity);
-    if (at == self_->names_.end()) throw ActivityError("NotFoundError", "no activity " + context->activity, true);
-    const Entry& entry = self_->entries_[static_cast<size_t>(at - self_->names_.begin())];
-    json input = task->input_json.size == 0
-                     ? json()
-                     : json::parse(task->input_json.data, task->input_json.data + task->input_json.size);
-    if (entry.effect) return self_->run_effect(context, entry, std::move(input));
-    self_->later_->run({}, [context, run = entry.activity, input = std::move(input)] {
-      std::string result;
-      try {
-        result = run(*context, input).dump();
-      } catch (...) {
-        return context->fail(std::current_exception());
-      }
-      context->complete(result);
-    });
+    self_->start(context, task->input_json.size == 0
+                              ? json()
+                              : json::parse(task->input_json.data, task->input_json.data + task->input_json.size));
   } catch (...) {
     context->fail(std::current_exception());
   }
 }
 
-void Plugin::run_effect(const std::shared_ptr<Context>& context, const Entry& entry, json input) {
-  const std::string kind = injected(input, config_, entry.step);
-  if (kind == "fail") {
-    throw ActivityError("Rejected", "the sandbox was told to refuse " + entry.step, true);
+void Plugin::start(const std::shared_ptr<Context>& context, json input) {
+  const auto at = std::find(names_.begin(), names_.end(), context->activity);
+  if (at == names_.end()) throw ActivityError("NotFoundError", "no activity " + context->activity, true);
+  const Entry& entry = entries_[static_cast<size_t>(at - names_.begin())];
+  Fault fault;
+  if (sandbox_) {
+    const json asked = sandbox_of(input), configured = sandbox_of(config_);
+    fault = fault_for({name_, context->activity, entry.effect.step, context->attempt, context->idempotency_key},
+                      {&asked, &configured});
   }
-  EffectKey key = entry.key ? entry.key(input) : EffectKey{};
-  const bool first = context->attempt <= 1;
-  const auto answer = [this, context, kind, first](std::string outcome, std::exception_ptr error) {
-    if (error) return context->fail(error);
-    if (first && kind == "timeout") {
-      return later_->run(until_after(context->deadline_unix_ms), [context, outcome] { context->complete(outcome); });
+  if (fault.kind == Fault::Kind::kFail) throw ActivityError(fault.type, fault.message, fault.non_retryable);
+  auto begin = [this, context, &entry, fault, input = std::move(input)]() mutable {
+    if (entry.activity) return run_activity(context, entry, std::move(input), fault);
+    try {
+      run_effect(context, entry, std::move(input), fault);
+    } catch (...) {
+      context->fail(std::current_exception());
     }
-    if (first && kind == "lost_answer") {
-      return context->fail(
-          std::make_exception_ptr(ActivityError("AnswerLost", "the sandbox was told to lose this answer")));
-    }
-    context->complete(outcome);
   };
-  auto apply = [this, key = std::move(key), answer, body = entry.effect, input = std::move(input)] {
-    ledger_->apply(
-        key, [body, input](EffectStore& store) { return body(store, input).dump(); }, answer);
+  const bool delayed = fault.kind == Fault::Kind::kDelay;
+  if (!entry.activity && !delayed) return begin();
+  later_->run(delayed ? fault.delay : std::chrono::milliseconds(0), std::move(begin));
+}
+
+void Plugin::run_activity(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault) {
+  std::string result;
+  std::exception_ptr error;
+  try {
+    result = outcome_text(entry.activity(*context, input));
+  } catch (...) {
+    error = std::current_exception();
+  }
+  answer(context, fault, result, error);
+}
+
+void Plugin::run_effect(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault) {
+  const Effect& effect = entry.effect;
+  EffectRequest request;
+  if (!effect.step.empty()) {
+    const std::string reference = effect.reference ? effect.reference(input) : "";
+    // A compensation may be asked for by another workflow than the one that acted.
+    const std::string workflow =
+        effect.undoes.empty() ? context->workflow_id : input.value("workflow_id", context->workflow_id);
+    request.key = effect_key({context->namespace_name, workflow, effect.step, reference});
+    if (!effect.undoes.empty())
+      request.undoes = effect_key({context->namespace_name, workflow, effect.undoes, reference});
+    request.binding = binding_text(effect, context->activity, input);
+  }
+  request.lose_answer = fault.kind == Fault::Kind::kLoseAnswer || fault.kind == Fault::Kind::kTimeout;
+  struct Applied {
+    json input, partner;
+    std::string key, undoes;
   };
-  if (first && kind == "delay") return later_->run(std::chrono::milliseconds(100), std::move(apply));
-  apply();
+  auto applied = std::make_shared<Applied>(Applied{std::move(input), {}, request.key, request.undoes});
+  const auto call = [applied, context](EffectStore& db) {
+    return EffectCall{db, applied->input, *context, applied->key, applied->undoes, applied->partner};
+  };
+  if (effect.partner) {
+    request.partner = [applied, call, &effect](EffectStore& db) {
+      EffectCall seen = call(db);
+      applied->partner = effect.partner(seen);
+    };
+  }
+  request.run = [call, &effect](EffectStore& db) {
+    EffectCall seen = call(db);
+    return outcome_text(effect.run(seen));
+  };
+  ledger_->apply(std::move(request), [this, context, fault](const std::string& outcome, std::exception_ptr error) {
+    answer(context, fault, outcome, std::move(error));
+  });
+}
+
+void Plugin::answer(const std::shared_ptr<Context>& context, const Fault& fault, const std::string& outcome,
+                    std::exception_ptr error) {
+  if (fault.kind == Fault::Kind::kTimeout) {
+    return later_->run(until_after(context->deadline_unix_ms), [context] { context->complete("null"); });
+  }
+  if (error) return context->fail(std::move(error));
+  if (fault.kind == Fault::Kind::kLoseAnswer) {
+    return context->fail(
+        std::make_exception_ptr(ActivityError("AnswerLost", "the sandbox was told to lose this answer")));
+  }
+  context->complete(outcome);
 }
 
 }  // namespace skald::plugin

@@ -16,8 +16,7 @@ typedef struct skald_text {
   size_t size;
 } skald_text;
 
-/* One running attempt. Belongs to the host; valid until complete, fail or cancelled was called on it: exactly one,
- * once. */
+/* One running attempt. A handle, not memory: a use after the answer is noticed by the host, logged and ignored. */
 typedef struct skald_call skald_call;
 
 typedef struct skald_failure {
@@ -31,10 +30,14 @@ typedef struct skald_failure {
 /* What the host offers. All functions may be called from any thread. */
 typedef struct skald_host {
   uint32_t abi;
+  /* The answer: exactly one of these three, once, also when the deadline has passed: it gives the slot back. */
   void (*complete)(skald_call* call, skald_text result_json);
   void (*fail)(skald_call* call, const skald_failure* failure);
   void (*cancelled)(skald_call* call);
+  /* Tells the server that the attempt lives. May be called often: the host sends as many as are useful. */
   void (*heartbeat)(skald_call* call, skald_text details_json);
+  /* Not 0 when going on is useless: the server asked for it (learnt by heartbeats), the deadline has passed, or the
+   * host stops. */
   int (*cancel_requested)(skald_call* call);
   void (*log)(int level, skald_text text); /* 0 debug, 1 info, 2 warning, 3 error */
 } skald_host;
@@ -42,12 +45,15 @@ typedef struct skald_host {
 typedef struct skald_task {
   skald_text activity; /* without the plugin's name */
   skald_text input_json;
-  skald_text idempotency_key; /* the same on every attempt */
+  skald_text idempotency_key; /* run and activity: the same on every attempt */
+  skald_text namespace_name;
   skald_text workflow_id;
   skald_text workflow_type;
+  skald_text run_id;
+  skald_text activity_id;
   skald_text heartbeat_details_json; /* of the attempt before, or empty */
   int32_t attempt;                   /* from 1 */
-  int64_t deadline_unix_ms;          /* an answer after it is dropped */
+  int64_t deadline_unix_ms;          /* then the host answers by itself; a later answer is dropped */
 } skald_task;
 
 typedef struct skald_plugin {
@@ -60,7 +66,7 @@ typedef struct skald_plugin {
    * not 0 after writing a terminated sentence into `error`. */
   int (*init)(const skald_host* host, skald_text config_json, skald_text data_path, char* error, size_t error_size);
   void (*execute)(const skald_task* task, skald_call* call); /* must not block; copies what it keeps */
-  void (*shutdown)(void);                                    /* ends every running call, then returns */
+  void (*shutdown)(void); /* ends every running call, then returns; init may follow again */
 } skald_plugin;
 
 typedef const skald_plugin* (*skald_plugin_entry_fn)(void);

@@ -34,7 +34,7 @@ def test_orders_end_confirmed_or_compensated_and_the_books_balance(tmp_path):
     async def run():
         client = await Client.connect(server.address)
         await client.execute_workflow("stock_load", {"items": [{"sku": "TEA", "quantity": 200}]}, id="stock", task_queue=QUEUE)
-        orders = [order(n, inject={"step": STEPS[n % 4], "kind": "fail"}) if n % 5 == 0 else order(n) for n in range(60)]
+        orders = [order(n, sandbox={STEPS[n % 4]: "fail"}) if n % 5 == 0 else order(n) for n in range(60)]
         results = await asyncio.gather(*[run_order(client, given) for given in orders])
         assert Counter(result["outcome"] for result in results) == {"confirmed": 48, "rejected": 12}
         assert sorted(results[10]["compensations"]) == ["refund", "release"], "refused at ship: what was done is undone"

@@ -48,7 +48,7 @@ def test_plugins_run_as_activities_of_any_sdk(tmp_path):
         assert result["refusal"] == "OutOfStock"
         stock = result["stock"]
         assert stock["balanced"] is True
-        assert (stock["initial"], stock["on_hand"], stock["reserved"]) == (5, 1, 4), "what was asked for twice happened once"
+        assert (stock["loaded"], stock["on_hand"], stock["reserved"]) == (5, 1, 4), "what was asked for twice happened once"
 
     asyncio.run(run())
     server.stop()

@@ -1,101 +1,109 @@
-#include "plugins/host/plugin_host.h"
+#include <map>
 
-#include <filesystem>
-#include <fstream>
-#include <future>
+#include <gmock/gmock.h>
 
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
+#include "tests/unit/plugins/host_fixture.h"
 
 namespace skald::plugins {
 namespace {
 
-using nlohmann::json;
+using testing::HasSubstr;
 
-class PluginHostTest : public testing::Test {
- protected:
-  PluginHostTest() : folder_(testing::TempDir() + testing::UnitTest::GetInstance()->current_test_info()->name()) {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    auto host = PluginHost::load({.folder = PLUGINS_FOLDER, .data_path = folder_ + "/data"});
-    host_ = *std::move(host);
-  }
+class PluginHostTest : public HostTest {};
 
-  std::future<worker::ActivityOutcome> start(const std::string& type, const json& input, int attempt = 1) {
-    worker::api::PollActivityTaskQueueResponse task;
-    task.mutable_activity_type()->set_name(type);
-    task.set_attempt(attempt);
-    task.mutable_start_to_close_timeout()->set_seconds(60);
-    task.mutable_input()->add_payloads()->set_data(input.dump());
-    auto promise = std::make_shared<std::promise<worker::ActivityOutcome>>();
-    host_->execute(
-        task, [](auto, auto) {}, [promise](auto outcome) { promise->set_value(std::move(outcome)); });
-    return promise->get_future();
-  }
-  static json result(worker::ActivityOutcome outcome) {
-    const auto* payloads = std::get_if<temporal::api::common::v1::Payloads>(&outcome);
-    return payloads == nullptr ? json() : json::parse(payloads->payloads(0).data());
-  }
-  static std::string failed(worker::ActivityOutcome outcome) {
-    const auto* failure = std::get_if<temporal::api::failure::v1::Failure>(&outcome);
-    return failure == nullptr ? "" : failure->application_failure_info().type();
-  }
-  void stock(int quantity) {
-    result(
-        start("inventory.load_stock", {{"load_id", "1"}, {"items", {{{"sku", "A"}, {"quantity", quantity}}}}}).get());
-  }
-  static json order(int id) {
-    return {{"order_id", std::to_string(id)}, {"amount", 100}, {"items", {{{"sku", "A"}, {"quantity", 1}}}}};
-  }
-
-  std::string folder_;
-  std::unique_ptr<PluginHost> host_;
-};
-
-TEST_F(PluginHostTest, NotAPluginIsReportedAndUnknownActivityIsNotRetried) {
-  std::ofstream(folder_ + "/bad.so") << "no";
-  auto host = PluginHost::load({.folder = folder_, .data_path = folder_ + "/x"});
-  EXPECT_EQ((*host)->problems().size(), 1u);
-  EXPECT_FALSE(PluginHost::load({.folder = folder_, .data_path = folder_ + "/x", .strict = true}).ok());
-  EXPECT_EQ(failed(start("inventory.fly", {}).get()), "NotFoundError");
+TEST_F(PluginHostTest, ExceptionIsAFailureWithItsClassAndText) {
+  load_fixture("faulty");
+  const Failure failed = failure(Task{"faulty.throw"});
+  EXPECT_EQ(failed.application_failure_info().type(), "std::out_of_range");
+  EXPECT_EQ(failed.message(), "shelf 7 is not there");
+  EXPECT_FALSE(failed.application_failure_info().non_retryable());
+  EXPECT_EQ(failure(Task{"faulty.throw_number"}).application_failure_info().type(), "int");
+  EXPECT_EQ(result({"faulty.echo", 1}), 1) << "the host lives";
 }
 
-TEST_F(PluginHostTest, NeverSellsMoreThanThereIs) {
-  stock(10);
-  std::vector<std::future<worker::ActivityOutcome>> answers;
-  for (int i = 0; i < 100; ++i) answers.push_back(start("inventory.reserve", order(i)));
-  int refused = 0;
-  for (auto& answer : answers) refused += failed(answer.get()) == "OutOfStock";
-  EXPECT_EQ(refused, 90);
-  const json audit = result(start("inventory.audit", json::object()).get());
-  EXPECT_EQ(audit["reserved"], 10);
-  EXPECT_EQ(audit["balanced"], true);
+TEST_F(PluginHostTest, ActivityErrorKeepsTypeDetailsAndFinality) {
+  load_fixture("faulty");
+  const Failure failed = failure(Task{"faulty.refuse"});
+  const auto& info = failed.application_failure_info();
+  EXPECT_EQ(info.type(), "CardDeclined");
+  EXPECT_TRUE(info.non_retryable());
+  EXPECT_EQ(info.details().payloads(0).data(), R"({"card":"1234"})");
 }
 
-TEST_F(PluginHostTest, LostAnswerIsFoundByTheRetry) {
-  json input = order(1);
-  input["inject"] = {{"step", "pay"}, {"kind", "lost_answer"}};
-  EXPECT_EQ(failed(start("payment.charge", input).get()), "AnswerLost");
-  EXPECT_EQ(result(start("payment.charge", input, 2).get())["captured"], 100);
-  EXPECT_EQ(result(start("payment.audit", json::object()).get())["captured"], 100);
+TEST_F(PluginHostTest, ExceptionAcrossTheInterfaceIsAFailure) {
+  load_fixture("raw");
+  const Failure failed = failure(Task{"raw.throw"});
+  EXPECT_EQ(failed.application_failure_info().type(), "std::logic_error");
+  EXPECT_EQ(failed.message(), "an exception crosses the interface");
 }
 
-TEST_F(PluginHostTest, CompensatedOrderLeavesBalancedBooks) {
-  stock(1);
-  for (const char* type : {"inventory.reserve", "payment.charge", "logistics.create_waybill",
-                           "logistics.cancel_waybill", "payment.cancel", "inventory.release"}) {
-    EXPECT_FALSE(result(start(type, order(1)).get()).is_null()) << type;
-  }
-  const json stock_audit = result(start("inventory.audit", json::object()).get());
-  EXPECT_EQ(stock_audit["on_hand"], 1);
-  EXPECT_EQ(stock_audit["balanced"], true);
-  const json money = result(start("payment.audit", json::object()).get());
-  EXPECT_EQ(money["refunded"], 100);
-  EXPECT_EQ(money["balanced"], true);
+TEST_F(PluginHostTest, OnlyTheFirstAnswerCounts) {
+  load_fixture("raw");
+  EXPECT_EQ(result({"raw.answer_twice"}), 1);
+  EXPECT_EQ(result({"raw.answer_and_throw"}), 1);
 }
 
-TEST_F(PluginHostTest, InputWithoutItsFieldsIsAFailure) {
-  EXPECT_EQ(failed(start("inventory.reserve", json::object()).get()), "InvalidInput");
+TEST_F(PluginHostTest, ResultThatIsNotJsonIsAFailure) {
+  add(TEST_PLUGINS_FOLDER, "raw");
+  load_fixture("faulty");
+  EXPECT_EQ(error({"raw.no_json"}), "InvalidResult");
+  EXPECT_EQ(error({"faulty.not_text"}), "InvalidResult");
+}
+
+TEST_F(PluginHostTest, UnknownActivityIsAFailureThatNamesTheKnown) {
+  load_fixture("faulty");
+  const Failure failed = failure(Task{"faulty.fly"});
+  EXPECT_EQ(failed.application_failure_info().type(), "NotFoundError");
+  EXPECT_TRUE(failed.application_failure_info().non_retryable());
+  EXPECT_THAT(failed.message(), HasSubstr("faulty.echo"));
+}
+
+TEST_F(PluginHostTest, ActivityKnowsWhoItWorksFor) {
+  load_fixture("faulty");
+  EXPECT_EQ(result({.type = "faulty.who", .attempt = 3, .ns = "shop", .workflow = "order-1", .activity_id = "7"}),
+            json({{"namespace", "shop"},
+                  {"workflow_id", "order-1"},
+                  {"run_id", "run-of-order-1"},
+                  {"activity_id", "7"},
+                  {"attempt", 3},
+                  {"key", "run-of-order-1/7"}}));
+}
+
+TEST_F(PluginHostTest, ServersWishToCancelReachesTheActivityByItsHeartbeat) {
+  load_fixture("faulty");
+  auto answer = start({"faulty.beat"}, [](const auto&, const std::function<void()>& cancel) { cancel(); });
+  EXPECT_TRUE(std::holds_alternative<worker::ActivityCancelled>(answer.get()));
+  EXPECT_EQ(host_->meters()["faulty.beat"].cancelled, 1);
+}
+
+TEST_F(PluginHostTest, StoppingUnaskedIsAFailure) {
+  load_fixture("faulty");
+  EXPECT_EQ(error({"faulty.stop_unasked"}), "NotCancelled");
+}
+
+TEST_F(PluginHostTest, ManyHeartbeatsAreFewRequestsAndTheLastOneArrives) {
+  load_fixture("faulty");
+  auto sent = std::make_shared<std::vector<std::string>>();
+  auto answer = start({"faulty.fail_after_beats", {{"beats", 1000}}},
+                      [sent](const auto& details, auto) { sent->push_back(details.payloads(0).data()); });
+  EXPECT_EQ(error(answer.get()), "std::runtime_error");
+  EXPECT_LT(sent->size(), 500u);
+  EXPECT_EQ(sent->back(), "1000");
+}
+
+TEST_F(PluginHostTest, NextAttemptSeesTheLastHeartbeat) {
+  load_fixture("faulty");
+  EXPECT_EQ(result({.type = "faulty.fail_after_beats", .attempt = 2, .heartbeat_details = 1000}), 1000);
+}
+
+TEST_F(PluginHostTest, MetersCountEveryEnding) {
+  load_fixture("faulty");
+  run({"faulty.echo"});
+  run({"faulty.throw"});
+  const auto meters = host_->meters();
+  EXPECT_EQ(meters.at("faulty.echo").started, 1);
+  EXPECT_EQ(meters.at("faulty.echo").completed, 1);
+  EXPECT_EQ(meters.at("faulty.throw").failed, 1);
 }
 
 }  // namespace

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+#include <nlohmann/json_fwd.hpp>
+
+namespace skald::plugins {
+
+// What one plugin may use. Names as in "limits" of its configuration.
+struct PluginLimits {
+  int max_concurrent_activities = 1000;  // held by the plugin at a time, late ones too; more wait in the host
+  double max_activities_per_second = 0;  // begun; more wait in the host; 0 = no limit
+  int64_t max_input_bytes = 2 << 20;
+  int64_t max_output_bytes = 2 << 20;  // of a result
+};
+
+// From a plugin's configuration, whose "limits" may be missing.
+absl::StatusOr<PluginLimits> parse_limits(const nlohmann::json& config);
+
+// Spaces events evenly; what was not used for a tenth of a second may be made up for. Not thread-safe.
+class RateGate {
+ public:
+  explicit RateGate(double per_second);  // 0 = always open
+  absl::Time opens() const { return due_; }
+  bool take(absl::Time now);
+
+ private:
+  absl::Duration interval_;
+  absl::Time due_ = absl::InfinitePast();
+};
+
+}  // namespace skald::plugins

@@ -1,0 +1,121 @@
+#include <gmock/gmock.h>
+
+#include "tests/unit/plugins/host_fixture.h"
+
+namespace skald::plugins {
+namespace {
+
+class InventoryTest : public HostTest {
+ protected:
+  InventoryTest() { load_product("inventory"); }
+
+  static json pieces(int quantity) { return {{{"sku", "A"}, {"quantity", quantity}}}; }
+  void stock(int quantity, const std::string& ns = "default") {
+    run({.type = "inventory.load_stock", .input = {{"load_id", "1"}, {"items", pieces(quantity)}}, .ns = ns});
+  }
+  static json order(const std::string& id, int quantity = 1) { return {{"order_id", id}, {"items", pieces(quantity)}}; }
+  json audit(const std::string& ns = "default") { return result({.type = "inventory.audit", .ns = ns}); }
+};
+
+TEST_F(InventoryTest, NeverSellsMoreThanThereIs) {
+  stock(10);
+  std::vector<std::future<Outcome>> answers;
+  for (int i = 0; i < 100; ++i) answers.push_back(start({"inventory.reserve", order(std::to_string(i))}));
+  int refused = 0;
+  for (auto& answer : answers) refused += error(answer.get()) == "OutOfStock";
+  EXPECT_EQ(refused, 90);
+  const json books = audit();
+  EXPECT_EQ(books["reserved"], 10);
+  EXPECT_EQ(books["balanced"], true);
+}
+
+TEST_F(InventoryTest, ReservesAllArticlesOfAnOrderOrNone) {
+  stock(10);
+  const Failure refused =
+      failure(Task{"inventory.reserve",
+                   {{"order_id", "1"}, {"items", {{{"sku", "A"}, {"quantity", 1}}, {{"sku", "B"}, {"quantity", 1}}}}}});
+  EXPECT_EQ(refused.application_failure_info().type(), "OutOfStock");
+  EXPECT_TRUE(refused.application_failure_info().non_retryable());
+  EXPECT_EQ(audit()["on_hand"], 10);
+}
+
+TEST_F(InventoryTest, ShippedGoodsComeBackThroughAnotherWorkflow) {
+  stock(5);
+  run({"inventory.reserve", order("1", 3)});
+  EXPECT_EQ(result({"inventory.confirm", {{"order_id", "1"}}})["moved"], 1);
+  EXPECT_EQ(audit()["shipped"], 3);
+  const Task back{.type = "inventory.return_stock", .input = {{"order_id", "1"}}, .workflow = "return"};
+  EXPECT_EQ(result(back)["moved"], 1);
+  EXPECT_EQ(result(back)["moved"], 1);
+  const json books = audit();
+  EXPECT_EQ(books["on_hand"], 5);
+  EXPECT_EQ(books["returned"], 3);
+  EXPECT_EQ(books["balanced"], true);
+}
+
+TEST_F(InventoryTest, ReleaseUndoesAReservationThatWasConfirmed) {
+  stock(5);
+  run({"inventory.reserve", order("1", 3)});
+  run({"inventory.confirm", {{"order_id", "1"}}});
+  EXPECT_EQ(result({"inventory.release", {{"order_id", "1"}}})["undone"], true);
+  EXPECT_EQ(audit()["on_hand"], 5);
+  EXPECT_EQ(audit()["balanced"], true);
+}
+
+TEST_F(InventoryTest, ConfirmingWhatIsNotReservedIsRefused) {
+  stock(5);
+  EXPECT_EQ(error({"inventory.confirm", {{"order_id", "1"}}}), "NotReserved");
+  run({"inventory.reserve", order("1")});
+  run({"inventory.release", {{"order_id", "1"}}});
+  EXPECT_EQ(error({"inventory.confirm", {{"order_id", "1"}}}), "NotReserved");
+  EXPECT_EQ(error({"inventory.return_stock", {{"order_id", "1"}}}), "NotShipped");
+}
+
+TEST_F(InventoryTest, SameOrderInTwoNamespacesHasTwoStocks) {
+  stock(5, "a");
+  stock(7, "b");
+  run({.type = "inventory.reserve", .input = order("1", 5), .ns = "a"});
+  run({.type = "inventory.reserve", .input = order("1", 5), .ns = "b"});
+  EXPECT_EQ(audit("a")["on_hand"], 0);
+  EXPECT_EQ(audit("b")["on_hand"], 2);
+}
+
+TEST_F(InventoryTest, TwoReservationsOnOneOrderAreTwo) {
+  stock(5);
+  json first = order("1"), second = order("1");
+  first["reservation_id"] = "morning";
+  second["reservation_id"] = "evening";
+  run({"inventory.reserve", first});
+  run({"inventory.reserve", second});
+  EXPECT_EQ(audit()["reserved"], 2);
+  run({"inventory.release", {{"order_id", "1"}, {"reservation_id", "morning"}}});
+  EXPECT_EQ(audit()["reserved"], 1);
+}
+
+TEST_F(InventoryTest, OtherItemsUnderTheSameKeyAreRefused) {
+  stock(5);
+  run({"inventory.reserve", order("1", 1)});
+  EXPECT_EQ(error({"inventory.reserve", order("1", 2)}), "IdempotencyConflict");
+}
+
+TEST_F(InventoryTest, WorkflowsWithTheSameOrderConfirmTheirOwn) {
+  stock(5);
+  run({.type = "inventory.reserve", .input = order("1"), .workflow = "w1"});
+  run({.type = "inventory.reserve", .input = order("1"), .workflow = "w2"});
+  run({.type = "inventory.confirm", .input = {{"order_id", "1"}}, .workflow = "w2"});
+  EXPECT_EQ(audit()["shipped"], 1);
+  EXPECT_EQ(audit()["reserved"], 1);
+}
+
+TEST_F(InventoryTest, InputThatMakesNoSenseIsNotRetried) {
+  for (const json& input :
+       {json::object(), json(), json({{"order_id", ""}, {"items", pieces(1)}}), order("1", 0), order("1", -1),
+        json({{"order_id", "1"}, {"items", "many"}}), json({{"order_id", 1}, {"items", pieces(1)}})}) {
+    const Failure failed = failure(Task{"inventory.reserve", input});
+    EXPECT_EQ(failed.application_failure_info().type(), "InvalidInput") << input;
+    EXPECT_TRUE(failed.application_failure_info().non_retryable()) << input;
+  }
+}
+
+}  // namespace
+}  // namespace skald::plugins

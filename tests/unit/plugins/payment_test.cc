@@ -1,0 +1,127 @@
+#include <gmock/gmock.h>
+
+#include "tests/unit/plugins/host_fixture.h"
+
+namespace skald::plugins {
+namespace {
+
+class PaymentTest : public HostTest {
+ protected:
+  PaymentTest() { load_product("payment"); }
+
+  static json order(int64_t amount, const json& more = json::object()) {
+    json input = {{"order_id", "o1"}, {"amount", amount}, {"currency", "GBP"}};
+    input.update(more);
+    return input;
+  }
+  static json about(const json& more = json::object()) {
+    json input = {{"order_id", "o1"}};
+    input.update(more);
+    return input;
+  }
+  json audit(const std::string& ns = "default") { return result({.type = "payment.audit", .ns = ns}); }
+};
+
+TEST_F(PaymentTest, CapturesInPartsButNeverMoreThanAuthorised) {
+  run({"payment.authorize", order(100)});
+  EXPECT_EQ(result({"payment.capture", about({{"amount", 60}, {"capture_id", "1"}})})["captured"], 60);
+  EXPECT_EQ(error({"payment.capture", about({{"amount", 41}, {"capture_id", "2"}})}), "CaptureRefused");
+  EXPECT_EQ(result({"payment.capture", about({{"capture_id", "3"}})})["captured"], 40) << "what is left";
+  EXPECT_EQ(error({"payment.capture", about({{"capture_id", "4"}})}), "CaptureRefused");
+  EXPECT_EQ(audit()["captured"], 100);
+}
+
+TEST_F(PaymentTest, RepeatedCaptureHappensOnce) {
+  run({"payment.authorize", order(100)});
+  const Task capture{"payment.capture", about({{"amount", 50}, {"capture_id", "1"}})};
+  EXPECT_EQ(result(capture), result(capture));
+  EXPECT_EQ(audit()["captured"], 50);
+}
+
+TEST_F(PaymentTest, AnotherAmountUnderTheSameKeyIsRefused) {
+  run({"payment.charge", order(100)});
+  EXPECT_EQ(error({"payment.charge", order(150)}), "IdempotencyConflict");
+  EXPECT_EQ(error({"payment.authorize", order(100)}), "IdempotencyConflict") << "nor is it another activity";
+  EXPECT_EQ(audit()["captured"], 100);
+}
+
+TEST_F(PaymentTest, TwoPaymentsOnOneOrderAreTwo) {
+  run({"payment.charge", order(100, {{"payment_id", "deposit"}})});
+  run({"payment.charge", order(100, {{"payment_id", "rest"}})});
+  EXPECT_EQ(audit()["captured"], 200);
+  run({"payment.cancel", about({{"payment_id", "rest"}})});
+  EXPECT_EQ(audit()["refunded"], 100);
+  EXPECT_EQ(result({"payment.query", about({{"payment_id", "deposit"}})})["refunded"], 0);
+}
+
+TEST_F(PaymentTest, SameOrderInTwoNamespacesIsTwoPayments) {
+  run({.type = "payment.charge", .input = order(100), .ns = "a"});
+  run({.type = "payment.charge", .input = order(300), .ns = "b"});
+  run({.type = "payment.cancel", .input = about(), .ns = "b"});
+  EXPECT_EQ(audit("a")["captured"], 100);
+  EXPECT_EQ(audit("a")["refunded"], 0);
+  EXPECT_EQ(audit("b")["refunded"], 300);
+  EXPECT_EQ(audit("c")["payments"], 0);
+}
+
+TEST_F(PaymentTest, AnotherWorkflowRefundsTheOrdersPayment) {
+  run({"payment.charge", order(100)});
+  const auto refund = [&](const json& more) {
+    return run({.type = "payment.refund", .input = about(more), .workflow = "return"});
+  };
+  EXPECT_EQ(result(refund({{"refund_id", "1"}, {"amount", 30}}))["refunded"], 30);
+  EXPECT_EQ(result(refund({{"refund_id", "1"}, {"amount", 30}}))["refunded"], 30);
+  EXPECT_EQ(error(refund({{"refund_id", "2"}, {"amount", 71}})), "RefundRefused");
+  EXPECT_EQ(result(refund({{"refund_id", "3"}}))["refunded"], 70);
+  EXPECT_EQ(audit()["refunded"], 100);
+}
+
+TEST_F(PaymentTest, SeveralPaymentsMustBeToldApart) {
+  run({"payment.charge", order(100, {{"payment_id", "a"}})});
+  run({"payment.charge", order(100, {{"payment_id", "b"}})});
+  EXPECT_EQ(error({.type = "payment.refund", .input = about({{"refund_id", "1"}}), .workflow = "return"}),
+            "PaymentAmbiguous");
+  EXPECT_EQ(
+      error({.type = "payment.refund", .input = about({{"refund_id", "1"}, {"payment_id", "b"}}), .workflow = "x"}),
+      "");
+  EXPECT_EQ(error({"payment.query", {{"order_id", "o2"}}}), "PaymentNotFound");
+}
+
+TEST_F(PaymentTest, LostAnswersOfEveryStepEndInBalancedBooks) {
+  const auto lost_then_found = [&](Task task) {
+    task.input["sandbox"] = {{task.type, "lose_answer"}};
+    EXPECT_EQ(error(task), "AnswerLost") << task.type;
+    EXPECT_EQ(audit()["balanced"], false) << "the provider knows more than we do";
+    task.attempt = 2;
+    EXPECT_EQ(error(task), "") << task.type;
+    EXPECT_EQ(audit()["balanced"], true) << audit();
+  };
+  lost_then_found({"payment.authorize", order(100)});
+  lost_then_found({"payment.capture", about({{"amount", 70}})});
+  lost_then_found({"payment.refund", about({{"amount", 20}, {"refund_id", "1"}})});
+  lost_then_found({"payment.cancel", about()});
+  const json books = audit();
+  EXPECT_EQ(books["captured"], 70);
+  EXPECT_EQ(books["voided"], 30);
+  EXPECT_EQ(books["refunded"], 70);
+}
+
+TEST_F(PaymentTest, AmountThatIsNotWholeIsRefused) {
+  EXPECT_EQ(error({"payment.charge", {{"order_id", "o1"}, {"amount", 12.5}}}), "InvalidInput");
+  EXPECT_EQ(error({"payment.charge", {{"order_id", "o1"}, {"amount", -1}}}), "InvalidInput");
+  EXPECT_EQ(error({"payment.charge", {{"order_id", "o1"}, {"amount", "1"}}}), "InvalidInput");
+  EXPECT_EQ(error({"payment.charge", {{"order_id", "o1"}}}), "InvalidInput");
+  EXPECT_EQ(error({"payment.charge", {{"amount", 1}}}), "InvalidInput");
+  EXPECT_EQ(result({"payment.charge", {{"order_id", "o1"}, {"amount", 12.0}}})["captured"], 12);
+}
+
+TEST_F(PaymentTest, AuditListsTheSumsOfEachOrder) {
+  for (const char* id : {"a", "b", "c"}) run({"payment.charge", {{"order_id", id}, {"amount", 5}}});
+  const json page = result({"payment.audit", {{"per_order", true}, {"after", "a"}, {"limit", 1}}})["orders"];
+  EXPECT_EQ(page,
+            json::array({{{"order_id", "b"}, {"authorized", 5}, {"captured", 5}, {"voided", 0}, {"refunded", 0}}}));
+  EXPECT_FALSE(audit().contains("orders"));
+}
+
+}  // namespace
+}  // namespace skald::plugins

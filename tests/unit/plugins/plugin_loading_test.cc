@@ -1,0 +1,109 @@
+#include <gmock/gmock.h>
+
+#include "tests/unit/plugins/host_fixture.h"
+
+namespace skald::plugins {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class PluginLoadingTest : public HostTest {
+ protected:
+  // Each case is refused, and leaves a plugin that is in order alone.
+  void expect_problem(const testing::Matcher<std::string>& sentence) {
+    add(PLUGINS_FOLDER, "logistics", "zz");
+    load();
+    EXPECT_THAT(host_->problems(), ElementsAre(sentence));
+    EXPECT_EQ(result({"logistics.audit"})["balanced"], true);
+    auto strict = options();
+    strict.strict = true;
+    strict.data_path += "-strict";
+    host_.reset();
+    EXPECT_THAT(std::string(PluginHost::load(strict).status().message()), sentence);
+  }
+};
+
+TEST_F(PluginLoadingTest, OtherInterfaceVersion) {
+  add(TEST_PLUGINS_FOLDER, "wrong_abi");
+  expect_problem(HasSubstr("was built for plugin interface 2, this host speaks 1: build it again"));
+}
+
+TEST_F(PluginLoadingTest, FileThatIsNoLibrary) {
+  std::ofstream(folder_ + "/text.so") << "not a library";
+  expect_problem(AllOf(HasSubstr("cannot load plugin"), HasSubstr("text.so")));
+}
+
+TEST_F(PluginLoadingTest, LibraryThatIsNoPlugin) {
+  add(TEST_PLUGINS_FOLDER, "no_entry");
+  expect_problem(HasSubstr("does not export skald_plugin_entry"));
+}
+
+TEST_F(PluginLoadingTest, ActivityListedTwice) {
+  add(TEST_PLUGINS_FOLDER, "twice");
+  expect_problem(HasSubstr("activity malformed.one is there twice"));
+}
+
+TEST_F(PluginLoadingTest, PluginThatIsThereAlready) {
+  add(PLUGINS_FOLDER, "logistics", "zzz");
+  expect_problem(HasSubstr("plugin logistics is there already"));
+}
+
+TEST_F(PluginLoadingTest, MissingFunction) {
+  add(TEST_PLUGINS_FOLDER, "no_functions");
+  expect_problem(HasSubstr("init, execute and shutdown must all be there"));
+}
+
+TEST_F(PluginLoadingTest, NameThatIsNone) {
+  add(TEST_PLUGINS_FOLDER, "bad_name");
+  expect_problem(HasSubstr("a plugin's name is letters"));
+}
+
+TEST_F(PluginLoadingTest, StartThatThrows) {
+  add(TEST_PLUGINS_FOLDER, "init_throws");
+  expect_problem(HasSubstr("plugin malformed did not start: int"));
+}
+
+TEST_F(PluginLoadingTest, ConfigurationThatIsNotJson) {
+  add(TEST_PLUGINS_FOLDER, "faulty");
+  std::ofstream(folder_ + "/faulty.json") << "{";
+  expect_problem(HasSubstr("faulty.json is not JSON"));
+}
+
+TEST_F(PluginLoadingTest, ConfigurationWithAnUnknownLimit) {
+  add(TEST_PLUGINS_FOLDER, "faulty");
+  configure("faulty", {{"limits", {{"speed", 1}}}});
+  expect_problem(HasSubstr("limits.speed is not known"));
+}
+
+TEST_F(PluginLoadingTest, ConfigurationWithAnUnknownFault) {
+  add(PLUGINS_FOLDER, "payment");
+  configure("payment", {{"sandbox", {{"charge", "explode"}}}});
+  expect_problem(HasSubstr("there is no fault 'explode'"));
+}
+
+TEST_F(PluginLoadingTest, DataFileThatIsNone) {
+  add(PLUGINS_FOLDER, "payment");
+  std::ofstream(folder_ + "/data.payment.sqlite") << std::string(5000, 'x');
+  std::ofstream(folder_ + "/data-strict.payment.sqlite") << std::string(5000, 'x');
+  expect_problem(AllOf(HasSubstr("plugin payment did not start"), HasSubstr("data"), HasSubstr("not a database")));
+}
+
+TEST_F(PluginLoadingTest, FolderThatIsNotThere) {
+  EXPECT_THAT(std::string(PluginHost::load({.folder = folder_ + "/none"}).status().message()),
+              HasSubstr("cannot read the plugins' folder"));
+}
+
+TEST_F(PluginLoadingTest, GivenConfigurationGoesBeforeTheFile) {
+  add(TEST_PLUGINS_FOLDER, "faulty");
+  configure("faulty", {{"limits", {{"speed", 1}}}});
+  auto given = options();
+  given.config["faulty"] = "{}";
+  load(given);
+  EXPECT_THAT(host_->problems(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace skald::plugins
