@@ -16,7 +16,8 @@ constexpr size_t class_of(size_t size, size_t grain) { return (size - 1) / grain
 
 }  // namespace
 
-Arena::Arena(size_t limit_bytes, void* owner) : owner_(owner), limit_(limit_bytes), next_chunk_bytes_(kFirstChunkBytes) {}
+Arena::Arena(size_t limit_bytes, void* owner)
+    : owner_(owner), limit_(limit_bytes), next_chunk_bytes_(kFirstChunkBytes) {}
 
 Arena::~Arena() {
   while (chunks_ != nullptr) {

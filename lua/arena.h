@@ -6,8 +6,9 @@
 
 namespace skald::lua {
 
-// The memory of one Lua state: counted, bounded, and given back as a whole without visiting what lies in it. Small blocks come from
-// free lists by size, so that making and dropping a state costs little. Not thread-safe, as a Lua state is not.
+// The memory of one Lua state: counted, bounded, and given back as a whole without visiting what lies in it. Small
+// blocks come from free lists by size, so that making and dropping a state costs little. Not thread-safe, as a Lua
+// state is not.
 class Arena {
  public:
   // `owner` is whatever the state's host wants to find again from the state.
@@ -19,8 +20,8 @@ class Arena {
   // A lua_Alloc over the Arena that `arena` points to. Null when the limit is reached, unless the host is at work.
   static void* allocate(void* arena, void* block, size_t old_size, size_t new_size);
 
-  // While one of these lives the limit does not hold: the host's own work is bounded otherwise, and must not end in a Lua error. What
-  // the host took beyond the limit makes the script's next allocation fail.
+  // While one of these lives the limit does not hold: the host's own work is bounded otherwise, and must not end in a
+  // Lua error. What the host took beyond the limit makes the script's next allocation fail.
   class HostWork {
    public:
     explicit HostWork(Arena& arena) : arena_(arena) { ++arena_.host_work_; }

@@ -44,7 +44,8 @@ int load_text(lua_State* L) {
   static const lua_CFunction stock_load = stock_function("_G", "load");
   const int top = lua_gettop(L);
   if (top < 2) lua_settop(L, 2);
-  if (top >= 3 && !lua_isnil(L, 3) && std::strcmp(luaL_checkstring(L, 3), "t") != 0 && std::strcmp(lua_tostring(L, 3), "bt") != 0) {
+  if (top >= 3 && !lua_isnil(L, 3) && std::strcmp(luaL_checkstring(L, 3), "t") != 0 &&
+      std::strcmp(lua_tostring(L, 3), "bt") != 0) {
     raise(L, "load takes source text only (mode \"t\")");
   }
   lua_pushliteral(L, "t");
@@ -53,7 +54,9 @@ int load_text(lua_State* L) {
   } else {
     lua_insert(L, 3);
   }
-  return stock_load(L);
+  const int results = stock_load(L);
+  rethrow_if_doomed(L, LUA_OK);
+  return results;
 }
 
 int set_metatable(lua_State* L) {
@@ -61,7 +64,8 @@ int set_metatable(lua_State* L) {
   if (lua_istable(L, 2)) {
     for (const char* field : {"__gc", "__mode"}) {
       lua_pushstring(L, field);
-      if (lua_rawget(L, 2) != LUA_TNIL) raise(L, "%s is not available: when garbage is collected differs from run to run", field);
+      if (lua_rawget(L, 2) != LUA_TNIL)
+        raise(L, "%s is not available: when garbage is collected differs from run to run", field);
       lua_pop(L, 1);
     }
   }
@@ -72,7 +76,10 @@ struct LazyLibrary {
   const char* name;
   lua_CFunction open;
 };
-constexpr LazyLibrary kLazyLibraries[] = {{"string", open_string_library}, {"table", open_table_library}, {"math", open_math_library}, {"utf8", open_utf8_library}};
+constexpr LazyLibrary kLazyLibraries[] = {{"string", open_string_library},
+                                          {"table", open_table_library},
+                                          {"math", open_math_library},
+                                          {"utf8", open_utf8_library}};
 
 // A global that is not there: a library that nobody asked for yet, or a mistake.
 int missing_global(lua_State* L) {

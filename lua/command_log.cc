@@ -17,12 +17,16 @@ struct Words {
 
 constexpr Words kWords[] = {
     {COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK, "ActivityTaskScheduled", "started an activity", "activity"},
-    {COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK, "ActivityTaskCancelRequested", "cancelled an activity", "scheduled by event"},
+    {COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK, "ActivityTaskCancelRequested", "cancelled an activity",
+     "scheduled by event"},
     {COMMAND_TYPE_START_TIMER, "TimerStarted", "started a timer", "timer"},
     {COMMAND_TYPE_CANCEL_TIMER, "TimerCanceled", "cancelled a timer", "timer"},
-    {COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION, "StartChildWorkflowExecutionInitiated", "started a child workflow", "workflow"},
-    {COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION, "SignalExternalWorkflowExecutionInitiated", "signalled a workflow", "workflow"},
-    {COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION, "RequestCancelExternalWorkflowExecutionInitiated", "cancelled a workflow", "workflow"},
+    {COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION, "StartChildWorkflowExecutionInitiated", "started a child workflow",
+     "workflow"},
+    {COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION, "SignalExternalWorkflowExecutionInitiated",
+     "signalled a workflow", "workflow"},
+    {COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION, "RequestCancelExternalWorkflowExecutionInitiated",
+     "cancelled a workflow", "workflow"},
     {COMMAND_TYPE_RECORD_MARKER, "MarkerRecorded", "recorded a marker", "marker"},
     {COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, "UpsertWorkflowSearchAttributes", "set search attributes", ""},
     {COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES, "WorkflowPropertiesModified", "set its memo", ""},
@@ -55,7 +59,8 @@ std::optional<ExpectedEvent> command_of(const HistoryEvent& event) {
   switch (event.event_type()) {
     case EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: {
       const auto& attributes = event.activity_task_scheduled_event_attributes();
-      return ExpectedEvent{COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK, attributes.activity_id(), attributes.activity_type().name()};
+      return ExpectedEvent{COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK, attributes.activity_id(),
+                           attributes.activity_type().name()};
     }
     case EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED:
       return ExpectedEvent{COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
@@ -66,15 +71,19 @@ std::optional<ExpectedEvent> command_of(const HistoryEvent& event) {
       return ExpectedEvent{COMMAND_TYPE_CANCEL_TIMER, event.timer_canceled_event_attributes().timer_id()};
     case EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: {
       const auto& attributes = event.start_child_workflow_execution_initiated_event_attributes();
-      return ExpectedEvent{COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION, attributes.workflow_id(), attributes.workflow_type().name()};
+      return ExpectedEvent{COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION, attributes.workflow_id(),
+                           attributes.workflow_type().name()};
     }
     case EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED: {
       const auto& attributes = event.signal_external_workflow_execution_initiated_event_attributes();
-      return ExpectedEvent{COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION, attributes.workflow_execution().workflow_id(), attributes.signal_name()};
+      return ExpectedEvent{COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION,
+                           attributes.workflow_execution().workflow_id(), attributes.signal_name()};
     }
     case EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED:
       return ExpectedEvent{COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION,
-                           event.request_cancel_external_workflow_execution_initiated_event_attributes().workflow_execution().workflow_id()};
+                           event.request_cancel_external_workflow_execution_initiated_event_attributes()
+                               .workflow_execution()
+                               .workflow_id()};
     case EVENT_TYPE_MARKER_RECORDED:
       return ExpectedEvent{COMMAND_TYPE_RECORD_MARKER, "", event.marker_recorded_event_attributes().marker_name()};
     case EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
@@ -99,14 +108,15 @@ bool matches(const ExpectedEvent& given, const ExpectedEvent& recorded) {
 }
 
 std::string mismatch(const HistoryEvent& event, const ExpectedEvent& recorded, const ExpectedEvent* given) {
-  const std::string has = absl::StrCat("event ", event.event_id(), " is ", words_of(recorded.type).event, parameters(recorded));
+  const std::string has =
+      absl::StrCat("event ", event.event_id(), " is ", words_of(recorded.type).event, parameters(recorded));
   if (given == nullptr) return absl::StrCat(has, ", but the workflow did nothing more at this point");
   return absl::StrCat(has, ", but the workflow ", words_of(given->type).did, parameters(*given), where(*given));
 }
 
 std::string surplus(const ExpectedEvent& given, int64_t before_event_id) {
-  return absl::StrCat("the workflow ", words_of(given.type).did, parameters(given), where(given), ", but history has nothing of it before event ",
-                      before_event_id);
+  return absl::StrCat("the workflow ", words_of(given.type).did, parameters(given), where(given),
+                      ", but history has nothing of it before event ", before_event_id);
 }
 
 }  // namespace skald::lua

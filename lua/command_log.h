@@ -23,8 +23,10 @@ std::optional<ExpectedEvent> command_of(const temporal::api::history::v1::Histor
 // Whether the command the script gave causes this event.
 bool matches(const ExpectedEvent& given, const ExpectedEvent& recorded);
 
-// "event 11 is ActivityTaskScheduled (activity 2, payment.capture), but the workflow started a timer (timer 1) at order.lua:41"
-std::string mismatch(const temporal::api::history::v1::HistoryEvent& event, const ExpectedEvent& recorded, const ExpectedEvent* given);
+// "event 11 is ActivityTaskScheduled (activity 2, payment.capture), but the workflow started a timer (timer 1) at
+// order.lua:41"
+std::string mismatch(const temporal::api::history::v1::HistoryEvent& event, const ExpectedEvent& recorded,
+                     const ExpectedEvent* given);
 // The script gave a command that history does not have before this event.
 std::string surplus(const ExpectedEvent& given, int64_t before_event_id);
 

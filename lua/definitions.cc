@@ -1,15 +1,15 @@
 #include "lua/definitions.h"
 
-#include <absl/strings/escaping.h>
-#include <absl/strings/str_cat.h>
-#include <openssl/evp.h>
-
 #include <cctype>
 #include <filesystem>
 #include <fstream>
-#include <lua.hpp>
 #include <set>
 #include <sstream>
+
+#include <absl/strings/escaping.h>
+#include <absl/strings/str_cat.h>
+#include <lua.hpp>
+#include <openssl/evp.h>
 
 #include "lua/modules.h"
 
@@ -80,7 +80,8 @@ absl::StatusOr<std::string> read_file(const std::filesystem::path& path) {
   std::ostringstream text;
   if (!file || !(text << file.rdbuf())) {
     if (file && std::filesystem::is_empty(path)) return std::string();
-    return absl::NotFoundError(absl::StrCat("cannot read ", path.string(), "; check that it is a file and may be read"));
+    return absl::NotFoundError(
+        absl::StrCat("cannot read ", path.string(), "; check that it is a file and may be read"));
   }
   return text.str();
 }
@@ -95,14 +96,16 @@ absl::StatusOr<ModuleSources> read_sources(const std::filesystem::path& director
     sources[entry.path().stem().string()] = *std::move(text);
   }
   if (code) {
-    return absl::NotFoundError(absl::StrCat("cannot read the workflow directory ", directory.string(), ": ", code.message()));
+    return absl::NotFoundError(
+        absl::StrCat("cannot read the workflow directory ", directory.string(), ": ", code.message()));
   }
   return sources;
 }
 
 }  // namespace
 
-std::shared_ptr<const Definition> compile_definition(const std::string& name, const std::string& source, const ModuleSources& modules) {
+std::shared_ptr<const Definition> compile_definition(const std::string& name, const std::string& source,
+                                                     const ModuleSources& modules) {
   auto definition = std::make_shared<Definition>();
   definition->name = name;
   definition->version = version_of(source);
@@ -162,7 +165,8 @@ std::shared_ptr<const Definition> Definitions::with_hash(std::string_view name, 
   const auto versions = known_.find(name);
   if (versions == known_.end()) return nullptr;
   const auto found = versions->second.lower_bound(hash_prefix);
-  const bool same = found != versions->second.end() && std::string_view(found->first).substr(0, hash_prefix.size()) == hash_prefix;
+  const bool same =
+      found != versions->second.end() && std::string_view(found->first).substr(0, hash_prefix.size()) == hash_prefix;
   return same ? found->second : nullptr;
 }
 

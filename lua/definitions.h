@@ -1,14 +1,14 @@
 #pragma once
 
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 namespace skald::lua {
 
@@ -26,13 +26,14 @@ struct Definition {
 using ModuleSources = std::map<std::string, std::string, std::less<>>;
 
 // Compiles one definition; what is wrong with it stands in its `error`.
-std::shared_ptr<const Definition> compile_definition(const std::string& name, const std::string& source, const ModuleSources& modules);
+std::shared_ptr<const Definition> compile_definition(const std::string& name, const std::string& source,
+                                                     const ModuleSources& modules);
 
 // The workflow definitions of a process, the current ones and those that runs began with. Thread-safe.
 class Definitions {
  public:
-  // Reads all *.lua of `directory`, and its lib/*.lua as modules, in place of what was current. A definition with an error is kept as such;
-  // it is not an error of this call. An unreadable directory is, and changes nothing.
+  // Reads all *.lua of `directory`, and its lib/*.lua as modules, in place of what was current. A definition with an
+  // error is kept as such; it is not an error of this call. An unreadable directory is, and changes nothing.
   absl::Status load(const std::string& directory);
 
   // Makes this the current definition of its name.
@@ -50,7 +51,8 @@ class Definitions {
 
   mutable std::mutex mutex_;
   ByName current_;
-  std::map<std::string, std::map<std::string, std::shared_ptr<const Definition>, std::less<>>, std::less<>> known_;  // name → hash → definition
+  std::map<std::string, std::map<std::string, std::shared_ptr<const Definition>, std::less<>>, std::less<>>
+      known_;  // name → hash → definition
 };
 
 // The modules that come with the worker, compiled: "skald.saga". Null if there is none of this name.

@@ -4,18 +4,24 @@
 
 namespace skald::lua {
 
-EmbeddedLuaWorker::EmbeddedLuaWorker(const Definitions& definitions, LogSink& log, SlowLane* slow_lane, EmbeddedWorkerOptions options)
-    : definitions_(definitions), slow_lane_(slow_lane), options_(std::move(options)), handler_(definitions, log, options_.handler) {}
+EmbeddedLuaWorker::EmbeddedLuaWorker(const Definitions& definitions, LogSink& log, SlowLane* slow_lane,
+                                     EmbeddedWorkerOptions options)
+    : definitions_(definitions),
+      slow_lane_(slow_lane),
+      options_(std::move(options)),
+      handler_(definitions, log, options_.handler) {}
 
-bool EmbeddedLuaWorker::serves(std::string_view namespace_name, std::string_view task_queue, std::string_view workflow_type) const {
+bool EmbeddedLuaWorker::serves(std::string_view namespace_name, std::string_view task_queue,
+                               std::string_view workflow_type) const {
   if (options_.task_queues.find(task_queue) == options_.task_queues.end()) return false;
-  if (!options_.namespaces.empty() && options_.namespaces.find(namespace_name) == options_.namespaces.end()) return false;
+  if (!options_.namespaces.empty() && options_.namespaces.find(namespace_name) == options_.namespaces.end())
+    return false;
   return definitions_.current(workflow_type) != nullptr;
 }
 
-shard::EmbeddedWorker::Verdict EmbeddedLuaWorker::activate(const temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse& task,
-                                                           shard::WorkflowTaskAnswer& answer,
-                                                           absl::AnyInvocable<void(shard::WorkflowTaskAnswer)> later) {
+shard::EmbeddedWorker::Verdict EmbeddedLuaWorker::activate(
+    const temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse& task, shard::WorkflowTaskAnswer& answer,
+    absl::AnyInvocable<void(shard::WorkflowTaskAnswer)> later) {
   std::unique_ptr<WorkflowTaskHandler::Unfinished> unfinished;
   const uint64_t slice = slow_lane_ == nullptr ? 0 : options_.handler.limits.slice;
   // The server's commands need no namespace: an empty one is the run's own.

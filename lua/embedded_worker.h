@@ -16,14 +16,17 @@ struct EmbeddedWorkerOptions {
   HandlerOptions handler;
 };
 
-// The Lua worker inside the server. One instance an owner loop; definitions, log and slow lane are shared and outlive it. Without a slow
-// lane scripts are never interrupted, only stopped by their budget: so a simulation is the same every time.
+// The Lua worker inside the server. One instance an owner loop; definitions, log and slow lane are shared and outlive
+// it. Without a slow lane scripts are never interrupted, only stopped by their budget: so a simulation is the same
+// every time.
 class EmbeddedLuaWorker final : public shard::EmbeddedWorker {
  public:
   EmbeddedLuaWorker(const Definitions& definitions, LogSink& log, SlowLane* slow_lane, EmbeddedWorkerOptions options);
 
-  bool serves(std::string_view namespace_name, std::string_view task_queue, std::string_view workflow_type) const override;
-  Verdict activate(const temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse& task, shard::WorkflowTaskAnswer& answer,
+  bool serves(std::string_view namespace_name, std::string_view task_queue,
+              std::string_view workflow_type) const override;
+  Verdict activate(const temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse& task,
+                   shard::WorkflowTaskAnswer& answer,
                    absl::AnyInvocable<void(shard::WorkflowTaskAnswer)> later) override;
   void forget(std::string_view run_id) override;
 

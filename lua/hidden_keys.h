@@ -4,8 +4,8 @@
 
 namespace skald::lua {
 
-// The key under which an error table keeps the failure it was made of, in wire form. Scripts cannot make a light userdata, and iteration
-// passes over it.
+// The key under which an error table keeps the failure it was made of, in wire form. Scripts cannot make a light
+// userdata, and iteration passes over it.
 inline constexpr char kFailureKey = 0;
 
 inline bool is_hidden_key(lua_State* L, int index) {

@@ -1,7 +1,7 @@
-#include <absl/strings/str_cat.h>
-
 #include <charconv>
 #include <cstdlib>
+
+#include <absl/strings/str_cat.h>
 
 #include "lua/json.h"
 #include "lua/sandbox.h"
@@ -47,9 +47,12 @@ class Decoder {
     if (depth > kDeepestValue) return fail("nested too deep");
     if (lua_checkstack(L_, 6) == 0) return fail("nested too deep");
     switch (text_[at_]) {
-      case '{': return object(depth);
-      case '[': return array(depth);
-      case '"': return text();
+      case '{':
+        return object(depth);
+      case '[':
+        return array(depth);
+      case '"':
+        return text();
       case 't':
         if (!word("true")) return false;
         lua_pushboolean(L_, 1);
@@ -66,7 +69,8 @@ class Decoder {
           push_null(L_);
         }
         return true;
-      default: return number();
+      default:
+        return number();
     }
   }
 
@@ -109,12 +113,14 @@ class Decoder {
     bool whole = true;
     take('-');
     if (!more() || text_[at_] < '0' || text_[at_] > '9') return fail("an unexpected character");
-    if (text_[at_] == '0' && at_ + 1 < text_.size() && text_[at_ + 1] >= '0' && text_[at_ + 1] <= '9') return fail("a number with a leading zero");
+    if (text_[at_] == '0' && at_ + 1 < text_.size() && text_[at_ + 1] >= '0' && text_[at_ + 1] <= '9')
+      return fail("a number with a leading zero");
     while (more()) {
       const char c = text_[at_];
       if (c == '.' || c == 'e' || c == 'E') {
         whole = false;
-      } else if ((c < '0' || c > '9') && !((c == '+' || c == '-') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E'))) {
+      } else if ((c < '0' || c > '9') &&
+                 !((c == '+' || c == '-') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E'))) {
         break;
       }
       ++at_;
@@ -131,7 +137,8 @@ class Decoder {
     }
     double real = 0;
     const auto read = std::from_chars(first, last, real);
-    if (read.ptr != last || (read.ec != std::errc() && read.ec != std::errc::result_out_of_range)) return fail("a malformed number");
+    if (read.ptr != last || (read.ec != std::errc() && read.ec != std::errc::result_out_of_range))
+      return fail("a malformed number");
     if (read.ec == std::errc::result_out_of_range) real = std::strtod(std::string(first, last).c_str(), nullptr);
     lua_pushnumber(L_, real);
     return true;
@@ -169,16 +176,34 @@ class Decoder {
   bool escape(std::string& out) {
     if (!more()) return fail("a text without end");
     switch (text_[at_++]) {
-      case '"': out += '"'; return true;
-      case '\\': out += '\\'; return true;
-      case '/': out += '/'; return true;
-      case 'b': out += '\b'; return true;
-      case 'f': out += '\f'; return true;
-      case 'n': out += '\n'; return true;
-      case 'r': out += '\r'; return true;
-      case 't': out += '\t'; return true;
-      case 'u': break;
-      default: return fail("an unknown escape");
+      case '"':
+        out += '"';
+        return true;
+      case '\\':
+        out += '\\';
+        return true;
+      case '/':
+        out += '/';
+        return true;
+      case 'b':
+        out += '\b';
+        return true;
+      case 'f':
+        out += '\f';
+        return true;
+      case 'n':
+        out += '\n';
+        return true;
+      case 'r':
+        out += '\r';
+        return true;
+      case 't':
+        out += '\t';
+        return true;
+      case 'u':
+        break;
+      default:
+        return fail("an unknown escape");
     }
     uint32_t code = 0;
     if (!four_digits(code)) return false;
@@ -200,7 +225,8 @@ class Decoder {
 
   bool four_digits(uint32_t& code) {
     const char* first = text_.data() + at_;
-    if (text_.size() - at_ < 4 || std::from_chars(first, first + 4, code, 16).ptr != first + 4) return fail("a malformed \\u escape");
+    if (text_.size() - at_ < 4 || std::from_chars(first, first + 4, code, 16).ptr != first + 4)
+      return fail("a malformed \\u escape");
     at_ += 4;
     return true;
   }

@@ -118,7 +118,8 @@ int step(lua_State* L) {
     ++position;
     if (position <= sequence) {
       lua_pushinteger(L, position);
-    } else if (lua_isnil(L, lua_upvalueindex(3)) || lua_rawgeti(L, lua_upvalueindex(3), position - sequence) == LUA_TNIL) {
+    } else if (lua_isnil(L, lua_upvalueindex(3)) ||
+               lua_rawgeti(L, lua_upvalueindex(3), position - sequence) == LUA_TNIL) {
       lua_pushnil(L);
       return 1;
     }
@@ -132,7 +133,8 @@ int step(lua_State* L) {
 }
 
 [[noreturn]] void refuse_key(lua_State* L, const char* type) {
-  raise(L, "keys of type %s have no fixed order, so this table cannot be iterated; keep a list of them beside it", type);
+  raise(L, "keys of type %s have no fixed order, so this table cannot be iterated; keep a list of them beside it",
+        type);
 }
 
 }  // namespace

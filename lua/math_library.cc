@@ -33,8 +33,8 @@ int random_seed(lua_State* L) {
 
 int open_math_library(lua_State* L) {
   lua_createtable(L, 0, 27);
-  for (const char* name : {"abs", "ceil", "floor", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "exp", "log", "fmod", "modf", "max",
-                           "min", "tointeger", "type", "ult"}) {
+  for (const char* name : {"abs", "ceil", "floor", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "exp", "log",
+                           "fmod", "modf", "max", "min", "tointeger", "type", "ult"}) {
     lua_pushcfunction(L, stock_function("math", name));
     lua_setfield(L, -2, name);
   }

@@ -12,17 +12,28 @@ using Repeat = PatternNode::Repeat;
 
 bool in_class(unsigned char c, char letter) {
   switch (std::tolower(static_cast<unsigned char>(letter))) {
-    case 'a': return std::isalpha(c) != 0;
-    case 'c': return std::iscntrl(c) != 0;
-    case 'd': return std::isdigit(c) != 0;
-    case 'g': return std::isgraph(c) != 0;
-    case 'l': return std::islower(c) != 0;
-    case 'p': return std::ispunct(c) != 0;
-    case 's': return std::isspace(c) != 0;
-    case 'u': return std::isupper(c) != 0;
-    case 'w': return std::isalnum(c) != 0;
-    case 'x': return std::isxdigit(c) != 0;
-    default: return false;
+    case 'a':
+      return std::isalpha(c) != 0;
+    case 'c':
+      return std::iscntrl(c) != 0;
+    case 'd':
+      return std::isdigit(c) != 0;
+    case 'g':
+      return std::isgraph(c) != 0;
+    case 'l':
+      return std::islower(c) != 0;
+    case 'p':
+      return std::ispunct(c) != 0;
+    case 's':
+      return std::isspace(c) != 0;
+    case 'u':
+      return std::isupper(c) != 0;
+    case 'w':
+      return std::isalnum(c) != 0;
+    case 'x':
+      return std::isxdigit(c) != 0;
+    default:
+      return false;
   }
 }
 
@@ -81,11 +92,20 @@ class Compiler {
     if (const char* error = single(node.set)) return error;
     if (!more()) return nullptr;
     switch (source_[at_]) {
-      case '*': node.repeat = Repeat::kGreedy; break;
-      case '+': node.repeat = Repeat::kGreedyOne; break;
-      case '-': node.repeat = Repeat::kLazy; break;
-      case '?': node.repeat = Repeat::kOptional; break;
-      default: return nullptr;
+      case '*':
+        node.repeat = Repeat::kGreedy;
+        break;
+      case '+':
+        node.repeat = Repeat::kGreedyOne;
+        break;
+      case '-':
+        node.repeat = Repeat::kLazy;
+        break;
+      case '?':
+        node.repeat = Repeat::kOptional;
+        break;
+      default:
+        return nullptr;
     }
     ++at_;
     return nullptr;
@@ -309,7 +329,9 @@ size_t Matcher::match_back_reference(const PatternNode& node, size_t position) {
   if (capture.size < 0) return kNone;
   const auto size = static_cast<size_t>(capture.size);
   steps_left_ -= std::min<uint64_t>(steps_left_, size / 16);
-  if (subject_.size() - position < size || std::memcmp(subject_.data() + capture.start, subject_.data() + position, size) != 0) return kNone;
+  if (subject_.size() - position < size ||
+      std::memcmp(subject_.data() + capture.start, subject_.data() + position, size) != 0)
+    return kNone;
   return position + size;
 }
 

@@ -7,8 +7,8 @@
 
 namespace skald::lua {
 
-// Lua's patterns (reference manual, 6.4.1) with bounded work: a pattern is compiled to nodes, and matching counts its steps.
-// All types here are plain memory, so that a Lua error may pass over them.
+// Lua's patterns (reference manual, 6.4.1) with bounded work: a pattern is compiled to nodes, and matching counts its
+// steps. All types here are plain memory, so that a Lua error may pass over them.
 
 struct ByteSet {
   std::array<uint64_t, 4> bits;
@@ -17,7 +17,16 @@ struct ByteSet {
 };
 
 struct PatternNode {
-  enum class Kind : uint8_t { kSet, kOpenCapture, kPositionCapture, kCloseCapture, kBackReference, kBalance, kFrontier, kEndAnchor };
+  enum class Kind : uint8_t {
+    kSet,
+    kOpenCapture,
+    kPositionCapture,
+    kCloseCapture,
+    kBackReference,
+    kBalance,
+    kFrontier,
+    kEndAnchor
+  };
   enum class Repeat : uint8_t { kOnce, kOptional, kGreedy, kGreedyOne, kLazy };
   Kind kind;
   Repeat repeat;
@@ -43,8 +52,8 @@ struct Capture {
 // How many nodes the compiled form of `source` takes at most.
 inline size_t most_nodes(std::string_view source) { return source.size() + 1; }
 
-// Compiles into `nodes`, which holds most_nodes(source). Returns what is wrong with the pattern, or null. `anchor` tells whether a
-// leading ^ is an anchor.
+// Compiles into `nodes`, which holds most_nodes(source). Returns what is wrong with the pattern, or null. `anchor`
+// tells whether a leading ^ is an anchor.
 const char* compile_pattern(std::string_view source, bool anchor, PatternNode* nodes, Pattern& pattern);
 
 // One search in one subject.
@@ -53,7 +62,8 @@ class Matcher {
   static constexpr int kMostCaptures = 32;
 
   // `steps` is the work that may be done, shared by all matches.
-  Matcher(const Pattern& pattern, std::string_view subject, uint64_t steps) : pattern_(pattern), subject_(subject), steps_left_(steps) {}
+  Matcher(const Pattern& pattern, std::string_view subject, uint64_t steps)
+      : pattern_(pattern), subject_(subject), steps_left_(steps) {}
 
   // Matches at exactly this position. Returns the end of the match, or kNone.
   static constexpr size_t kNone = static_cast<size_t>(-1);

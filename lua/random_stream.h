@@ -6,7 +6,8 @@
 
 namespace skald::lua {
 
-// A script's random numbers: the whole sequence follows from the seed, so that replay sees the same. Copyable: a copy goes on by itself.
+// A script's random numbers: the whole sequence follows from the seed, so that replay sees the same. Copyable: a copy
+// goes on by itself.
 class RandomStream {
  public:
   explicit RandomStream(uint64_t seed);

@@ -134,7 +134,8 @@ bool Run::fail(const std::string& message, const std::string& trace, bool non_de
 }
 
 bool Run::after_resume(Coroutine& coroutine, int status, Pause pause) {
-  if (pause == Pause::kDoomed) return fail(sandbox_.doom(), sandbox_.traceback_of(coroutine.L, ""));
+  if (pause == Pause::kDoomed || sandbox_.doomed())
+    return fail(sandbox_.doom(), sandbox_.traceback_of(coroutine.L, ""));
   if (status == LUA_YIELD) return !closed_;
   if (status == LUA_OK) return ended(coroutine);
   return threw(coroutine, status);
@@ -240,7 +241,7 @@ bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query,
   Pause pause = Pause::kNone;
   const int status = scheduler_.run_alone(coroutine, pause);
   sandbox_.random() = stream;
-  if (status == LUA_OK) {
+  if (status == LUA_OK && !sandbox_.doomed()) {
     lua_settop(coroutine.L, 1);
     if (!encode_payload(coroutine.L, 1, "the query's answer", *result.mutable_answer()->add_payloads(), error))
       fail_query(error);

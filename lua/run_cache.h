@@ -1,19 +1,19 @@
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
-
 #include <list>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 
+#include <absl/container/flat_hash_map.h>
+
 #include "lua/run.h"
 
 namespace skald::lua {
 
-// Runs that wait for their next workflow task, so that it need not replay their history. Bounded in number and bytes; the ones longest
-// unused go first. Thread-safe.
+// Runs that wait for their next workflow task, so that it need not replay their history. Bounded in number and bytes;
+// the ones longest unused go first. Thread-safe.
 class RunCache {
  public:
   RunCache(size_t most_runs, size_t most_bytes) : most_runs_(most_runs), most_bytes_(most_bytes) {}

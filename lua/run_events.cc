@@ -45,7 +45,8 @@ bool Run::apply_start(const Event& event, std::string& error) {
   started_ = event.workflow_execution_started_event_attributes();
   memo_ = started_.memo();
   search_attributes_ = started_.search_attributes();
-  started_at_ = absl::UnixEpoch() + absl::Seconds(event.event_time().seconds()) + absl::Nanoseconds(event.event_time().nanos());
+  started_at_ =
+      absl::UnixEpoch() + absl::Seconds(event.event_time().seconds()) + absl::Nanoseconds(event.event_time().nanos());
   // A run that was reset has another id than the one whose events it replays.
   if (started_.original_execution_run_id().empty()) started_.set_original_execution_run_id(identity_.run_id);
   sandbox_.random() = RandomStream(RandomStream::seed_from(started_.original_execution_run_id()));
@@ -175,28 +176,34 @@ bool Run::apply_child(const Event& event, std::string& error) {
       return true;
     }
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED:
-      settle_failure(event.child_workflow_execution_canceled_event_attributes().initiated_event_id(), cancelled_failure(""));
+      settle_failure(event.child_workflow_execution_canceled_event_attributes().initiated_event_id(),
+                     cancelled_failure(""));
       return true;
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT: {
       Failure failure;
       failure.set_message("the child workflow timed out");
       failure.mutable_timeout_failure_info()->set_timeout_type(TIMEOUT_TYPE_START_TO_CLOSE);
-      settle_failure(event.child_workflow_execution_timed_out_event_attributes().initiated_event_id(), std::move(failure));
+      settle_failure(event.child_workflow_execution_timed_out_event_attributes().initiated_event_id(),
+                     std::move(failure));
       return true;
     }
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED: {
       Failure failure;
       failure.set_message("the child workflow was terminated");
       failure.mutable_terminated_failure_info();
-      settle_failure(event.child_workflow_execution_terminated_event_attributes().initiated_event_id(), std::move(failure));
+      settle_failure(event.child_workflow_execution_terminated_event_attributes().initiated_event_id(),
+                     std::move(failure));
       return true;
     }
     default: {
       const auto& failed = event.start_child_workflow_execution_failed_event_attributes();
       const bool exists = failed.cause() == START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS;
-      settle_failure(failed.initiated_event_id(),
-                     exists ? application_failure("WorkflowAlreadyStarted", absl::StrCat("a workflow with the id '", failed.workflow_id(), "' exists"))
-                            : application_failure("ChildNotStarted", absl::StrCat("the child workflow '", failed.workflow_id(), "' could not be started")));
+      settle_failure(
+          failed.initiated_event_id(),
+          exists ? application_failure("WorkflowAlreadyStarted",
+                                       absl::StrCat("a workflow with the id '", failed.workflow_id(), "' exists"))
+                 : application_failure("ChildNotStarted", absl::StrCat("the child workflow '", failed.workflow_id(),
+                                                                       "' could not be started")));
       return true;
     }
   }
@@ -205,21 +212,25 @@ bool Run::apply_child(const Event& event, std::string& error) {
 bool Run::apply_external(const Event& event, std::string& error) {
   switch (event.event_type()) {
     case EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED:
-      return settle_value(event.external_workflow_execution_signaled_event_attributes().initiated_event_id(), Payloads(), error);
+      return settle_value(event.external_workflow_execution_signaled_event_attributes().initiated_event_id(),
+                          Payloads(), error);
     case EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
-      return settle_value(event.external_workflow_execution_cancel_requested_event_attributes().initiated_event_id(), Payloads(), error);
+      return settle_value(event.external_workflow_execution_cancel_requested_event_attributes().initiated_event_id(),
+                          Payloads(), error);
     case EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED: {
       const auto& failed = event.signal_external_workflow_execution_failed_event_attributes();
-      settle_failure(failed.initiated_event_id(),
-                     application_failure("SignalFailed", absl::StrCat("the workflow '", failed.workflow_execution().workflow_id(),
-                                                                      "' could not be signalled: there is no open run of it")));
+      settle_failure(
+          failed.initiated_event_id(),
+          application_failure("SignalFailed", absl::StrCat("the workflow '", failed.workflow_execution().workflow_id(),
+                                                           "' could not be signalled: there is no open run of it")));
       return true;
     }
     default: {
       const auto& failed = event.request_cancel_external_workflow_execution_failed_event_attributes();
-      settle_failure(failed.initiated_event_id(),
-                     application_failure("CancelFailed", absl::StrCat("the workflow '", failed.workflow_execution().workflow_id(),
-                                                                      "' could not be cancelled: there is no open run of it")));
+      settle_failure(
+          failed.initiated_event_id(),
+          application_failure("CancelFailed", absl::StrCat("the workflow '", failed.workflow_execution().workflow_id(),
+                                                           "' could not be cancelled: there is no open run of it")));
       return true;
     }
   }

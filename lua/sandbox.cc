@@ -24,6 +24,13 @@ int64_t thread_cpu_ns() {
   return static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
+// Lua calls no message handler for this error. A script's handler would run here without a count: within a hook there
+// are no hooks.
+void throw_past_handlers(lua_State* L) {
+  lua_pushliteral(L, "not enough memory");
+  lua_error(L);
+}
+
 }  // namespace
 
 Sandbox::Sandbox(const SandboxLimits& limits, uint64_t random_seed)
@@ -102,8 +109,7 @@ void Sandbox::on_count(lua_State* L, lua_Debug*) {
       lua_yield(L, 0);
       return;
     }
-    lua_pushstring(L, self.doom_.c_str());
-    lua_error(L);
+    throw_past_handlers(L);
   }
   if (self.slice_end_ != 0 && spent > self.slice_end_ && lua_isyieldable(L)) {
     self.pause_ = Pause::kSlice;
@@ -167,7 +173,7 @@ lua_CFunction stock_function(const char* library, const char* name) {
 void rethrow_if_doomed(lua_State* L, int status) {
   Sandbox& sandbox = Sandbox::of(L);
   if (status == LUA_ERRMEM) sandbox.set_out_of_memory(L);
-  if (sandbox.doomed()) lua_error(L);
+  if (sandbox.doomed()) throw_past_handlers(L);
 }
 
 void raise(lua_State* L, const char* format, ...) {

@@ -1,9 +1,9 @@
 #include "lua/scheduler.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <new>
 #include <utility>
+
+#include <absl/strings/str_cat.h>
 
 #include "lua/run.h"
 
@@ -199,7 +199,9 @@ std::string Scheduler::stack_traces() {
   std::string all;
   for (const auto& [id, coroutine] : coroutines_) {
     if (coroutine->role == Coroutine::Role::kQuery) continue;
-    const char* role = coroutine->role == Coroutine::Role::kMain ? "main" : coroutine->role == Coroutine::Role::kBranch ? "branch" : "signal handler";
+    const char* role = coroutine->role == Coroutine::Role::kMain     ? "main"
+                       : coroutine->role == Coroutine::Role::kBranch ? "branch"
+                                                                     : "signal handler";
     const Arena::HostWork host(sandbox_.arena());
     lua_State* L = sandbox_.state();
     luaL_traceback(L, coroutine->L, nullptr, 0);

@@ -2,12 +2,13 @@
 
 #include <cstdint>
 #include <deque>
-#include <lua.hpp>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <lua.hpp>
 
 #include "lua/sandbox.h"
 
@@ -36,12 +37,12 @@ struct Coroutine {
   Role role = Role::kMain;
   bool started = false;
   bool ready = false;
-  bool polls = false;       // waits for a predicate
-  int future = LUA_NOREF;   // settled by the coroutine's end
+  bool polls = false;      // waits for a predicate
+  int future = LUA_NOREF;  // settled by the coroutine's end
 };
 
-// Runs the coroutines of one run in a fixed order, and knows what they wait for. Waiting code checks its condition again whenever it is
-// woken, so waking once too often does no harm.
+// Runs the coroutines of one run in a fixed order, and knows what they wait for. Waiting code checks its condition
+// again whenever it is woken, so waking once too often does no harm.
 class Scheduler {
  public:
   static constexpr uint32_t kRootScope = 0;
@@ -57,7 +58,8 @@ class Scheduler {
   Coroutine& prepare(lua_State* from, int arguments, Coroutine::Role role, uint32_t scope);
   void drop(Coroutine& coroutine);
 
-  // Runs all that is ready, until everything waits. Run::finished hears of every end; after it returned false nothing more runs.
+  // Runs all that is ready, until everything waits. Run::finished hears of every end; after it returned false nothing
+  // more runs.
   Step step();
   // Resumes one coroutine. Returns lua_resume's status; `pause` tells a yield it had not asked for.
   int run_alone(Coroutine& coroutine, Pause& pause);

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <absl/functional/any_invocable.h>
-
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -9,11 +7,14 @@
 #include <thread>
 #include <vector>
 
+#include <absl/functional/any_invocable.h>
+
 #include "lua/workflow_task_handler.h"
 
 namespace skald::lua {
 
-// Where scripts that computed for too long go on, turn by turn, so that they hold up neither their neighbours nor each other.
+// Where scripts that computed for too long go on, turn by turn, so that they hold up neither their neighbours nor each
+// other.
 class SlowLane {
  public:
   using Answered = absl::AnyInvocable<void(WorkflowTaskHandler::Answer)>;

@@ -24,7 +24,8 @@ std::string_view check_text(lua_State* L, int index) {
 // Leaves the compiled nodes on the stack, so that they live as long as the call.
 Pattern check_pattern(lua_State* L, int index, bool anchor) {
   const std::string_view source = check_text(L, index);
-  if (source.size() > kLongestPattern) raise(L, "pattern too long (%zu bytes; at most %zu)", source.size(), kLongestPattern);
+  if (source.size() > kLongestPattern)
+    raise(L, "pattern too long (%zu bytes; at most %zu)", source.size(), kLongestPattern);
   auto* nodes = static_cast<PatternNode*>(lua_newuserdatauv(L, most_nodes(source) * sizeof(PatternNode), 0));
   Pattern pattern;
   if (const char* error = compile_pattern(source, anchor, nodes, pattern)) raise(L, "%s", error);
@@ -197,7 +198,8 @@ void add_replacement(lua_State* L, luaL_Buffer* buffer, const Matcher& matcher, 
 int substitute(lua_State* L) {
   const std::string_view subject = check_text(L, 1);
   const int type = lua_type(L, 3);
-  luaL_argexpected(L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION || type == LUA_TTABLE, 3, "string/function/table");
+  luaL_argexpected(L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION || type == LUA_TTABLE, 3,
+                   "string/function/table");
   const lua_Integer most = luaL_optinteger(L, 4, static_cast<lua_Integer>(subject.size()) + 1);
   lua_settop(L, 4);
   const Pattern pattern = check_pattern(L, 2, /*anchor=*/true);
@@ -238,7 +240,8 @@ int repeat(lua_State* L) {
     lua_pushliteral(L, "");
     return 1;
   }
-  if (static_cast<lua_Unsigned>(count) > kLongestText / (size + separator)) raise(L, "resulting text too long (at most %zu bytes)", kLongestText);
+  if (static_cast<lua_Unsigned>(count) > kLongestText / (size + separator))
+    raise(L, "resulting text too long (at most %zu bytes)", kLongestText);
   return stock(L);
 }
 
@@ -258,7 +261,9 @@ int format(lua_State* L) {
   if (converts(check_text(L, 1), 'p')) raise(L, "'%%p' is not available: addresses differ from run to run");
   for (int i = 2; i <= lua_gettop(L); ++i) {
     const int type = lua_type(L, i);
-    if (type != LUA_TTABLE && type != LUA_TFUNCTION && type != LUA_TUSERDATA && type != LUA_TTHREAD && type != LUA_TLIGHTUSERDATA) continue;
+    if (type != LUA_TTABLE && type != LUA_TFUNCTION && type != LUA_TUSERDATA && type != LUA_TTHREAD &&
+        type != LUA_TLIGHTUSERDATA)
+      continue;
     push_text(L, i);
     lua_replace(L, i);
   }
@@ -273,7 +278,7 @@ int open_string_library(lua_State* L) {
     lua_pushcfunction(L, stock_function("string", name));
     lua_setfield(L, -2, name);
   }
-  const luaL_Reg own[] = {{"find", find}, {"match", match},   {"gmatch", all_matches}, {"gsub", substitute},
+  const luaL_Reg own[] = {{"find", find},  {"match", match},   {"gmatch", all_matches}, {"gsub", substitute},
                           {"rep", repeat}, {"format", format}, {nullptr, nullptr}};
   luaL_setfuncs(L, own, 0);
   return 1;

@@ -1,4 +1,5 @@
-// The table library. Lua's own functions trust a table's __len and iterate without end where it lies, and its sort throws dice.
+// The table library. Lua's own functions trust a table's __len and iterate without end where it lies, and its sort
+// throws dice.
 #include "lua/sandbox.h"
 
 namespace skald::lua {
@@ -16,7 +17,8 @@ void check_length(lua_State* L) {
 void check_range(lua_State* L, int first, int last) {
   const lua_Integer from = luaL_optinteger(L, first, 1);
   const lua_Integer to = luaL_optinteger(L, last, 0);
-  if (to >= from && static_cast<lua_Unsigned>(to) - static_cast<lua_Unsigned>(from) >= static_cast<lua_Unsigned>(kMostElements)) {
+  if (to >= from &&
+      static_cast<lua_Unsigned>(to) - static_cast<lua_Unsigned>(from) >= static_cast<lua_Unsigned>(kMostElements)) {
     raise(L, "more than %lld elements at once", static_cast<long long>(kMostElements));
   }
   if (to >= from) Sandbox::of(L).charge(static_cast<uint64_t>(to - from));
@@ -115,8 +117,14 @@ int sort(lua_State* L) {
 }  // namespace
 
 int open_table_library(lua_State* L) {
-  const luaL_Reg functions[] = {{"insert", insert}, {"remove", remove}, {"concat", concat}, {"unpack", unpack}, {"move", move},
-                                {"sort", sort},     {"pack", stock_function("table", "pack")}, {nullptr, nullptr}};
+  const luaL_Reg functions[] = {{"insert", insert},
+                                {"remove", remove},
+                                {"concat", concat},
+                                {"unpack", unpack},
+                                {"move", move},
+                                {"sort", sort},
+                                {"pack", stock_function("table", "pack")},
+                                {nullptr, nullptr}};
   lua_createtable(L, 0, 7);
   luaL_setfuncs(L, functions, 0);
   return 1;

@@ -4,12 +4,13 @@
 #include <string>
 #include <string_view>
 
+#include "temporal/api/workflowservice/v1/request_response.pb.h"
+
 #include "engine/shard/embedded_worker.h"
 #include "lua/definitions.h"
 #include "lua/log_sink.h"
 #include "lua/run.h"
 #include "lua/run_cache.h"
-#include "temporal/api/workflowservice/v1/request_response.pb.h"
 
 namespace skald::lua {
 
@@ -19,8 +20,8 @@ struct HandlerOptions {
   size_t cached_bytes = 64 << 20;
 };
 
-// Turns workflow tasks into answers: finds or replays the run, runs its script, says what is wrong with it. Answers carry no task token
-// and no namespace; the caller knows them. Thread-safe, but one run's tasks come one at a time.
+// Turns workflow tasks into answers: finds or replays the run, runs its script, says what is wrong with it. Answers
+// carry no task token and no namespace; the caller knows them. Thread-safe, but one run's tasks come one at a time.
 class WorkflowTaskHandler {
  public:
   using Task = temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse;
@@ -38,8 +39,10 @@ class WorkflowTaskHandler {
 
   WorkflowTaskHandler(const Definitions& definitions, LogSink& log, HandlerOptions options);
 
-  // Slice 0 = the script is not interrupted. Sets `answer` or `unfinished`, or neither when the whole history is needed.
-  Verdict handle(const Task& task, std::string_view namespace_name, uint64_t slice, Answer& answer, std::unique_ptr<Unfinished>& unfinished);
+  // Slice 0 = the script is not interrupted. Sets `answer` or `unfinished`, or neither when the whole history is
+  // needed.
+  Verdict handle(const Task& task, std::string_view namespace_name, uint64_t slice, Answer& answer,
+                 std::unique_ptr<Unfinished>& unfinished);
 
   // The run's state does not count: it ended, or the answer was refused.
   void forget(std::string_view run_id) { cache_.forget(run_id); }
@@ -49,7 +52,8 @@ class WorkflowTaskHandler {
   class TaskInHand;
 
   std::shared_ptr<const Definition> definition_for(const Task& task) const;
-  std::unique_ptr<Run> find_or_make(const Task& task, std::string_view namespace_name, bool& needs_history, std::string& error);
+  std::unique_ptr<Run> find_or_make(const Task& task, std::string_view namespace_name, bool& needs_history,
+                                    std::string& error);
 
   const Definitions& definitions_;
   LogSink& log_;

@@ -92,6 +92,14 @@ void HistoryDriver::request_cancel() {
   needs_task_ = true;
 }
 
+void HistoryDriver::time_out_task() {
+  for (const EventType type :
+       {EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EVENT_TYPE_WORKFLOW_TASK_STARTED, EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT}) {
+    add(type);
+  }
+  now_ += absl::Seconds(10);
+}
+
 WorkflowTaskHandler::Task HistoryDriver::make_task(bool whole) const {
   WorkflowTaskHandler::Task task;
   task.mutable_workflow_execution()->set_workflow_id(kWorkflowId);
@@ -158,6 +166,11 @@ void HistoryDriver::apply(const Command& command, int64_t completed_id) {
       scheduled.set_activity_id(wanted.activity_id());
       *scheduled.mutable_activity_type() = wanted.activity_type();
       *scheduled.mutable_input() = wanted.input();
+      *scheduled.mutable_task_queue() = wanted.task_queue();
+      *scheduled.mutable_schedule_to_close_timeout() = wanted.schedule_to_close_timeout();
+      *scheduled.mutable_start_to_close_timeout() = wanted.start_to_close_timeout();
+      *scheduled.mutable_heartbeat_timeout() = wanted.heartbeat_timeout();
+      *scheduled.mutable_retry_policy() = wanted.retry_policy();
       scheduled.set_workflow_task_completed_event_id(completed_id);
       pending_activities_[event.event_id()] = {wanted.activity_type().name(), all_of(wanted.input())};
       commands_.push_back(absl::StrCat("activity ", wanted.activity_type().name()));

@@ -54,6 +54,8 @@ class HistoryDriver {
   void request_cancel();
   // Goes on until the workflow is closed, its task failed, or it waits for something that will not come by itself.
   void run();
+  // A worker that took a task and was not heard of again.
+  void time_out_task();
   // One workflow task with what happened so far.
   void run_task();
 

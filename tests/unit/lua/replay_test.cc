@@ -84,13 +84,45 @@ TEST(Replay, FailsALiveTaskAsNonDeterminism) {
   EXPECT_THAT(failed.failure().message(), HasSubstr("event 5 is ActivityTaskScheduled (activity 1, shop.a)"));
 }
 
-TEST(Replay, PassesOverTasksThatFailedOrTimedOut) {
-  HistoryDriver driver(source("return function() local t = skald.now(); shop.a(); return t end"));
+TEST(Replay, PassesOverTasksThatTimedOut) {
+  HistoryDriver driver(source("return function() local t = skald.now(); shop.a(); return { t, skald.now() - t } end"));
   driver.on_activity("shop.a", [](const auto&) { return Outcome::result("1"); });
   driver.start();
+  driver.time_out_task();
+  driver.time_out_task();
   driver.run();
-  auto history = driver.history();
+  EXPECT_EQ(driver.result(), "[1780000020.0,0.009999990463256836]") << driver.task_failure_text();
   EXPECT_EQ(driver.replay(), "");
+}
+
+TEST(Replay, FindsAnotherOrderOfTheSameCommands) {
+  const auto driver = finished("return function() local a = shop.a:start(); skald.timer('1m'); a:get() end");
+  EXPECT_EQ(driver->replay(source("return function() skald.timer('1m'); shop.a() end")),
+            "event 5 is ActivityTaskScheduled (activity 1, shop.a), but the workflow started a timer (timer 1) at "
+            "order.lua:3");
+}
+
+TEST(Replay, GoesTheSameWayHoweverTheTasksWereCut) {
+  for (const bool forget : {false, true}) {
+    HistoryDriver driver(source(R"(return function()
+      local seen = skald.array {}
+      skald.on_signal('note', function(text) seen[#seen + 1] = text; shop.a(text) end)
+      local both = { shop.b:start(1), skald.async(function() skald.sleep('1m'); return shop.a('late') end) }
+      skald.all(both)
+      return { seen, skald.uuid(), skald.random(1000000) } end)"));
+    if (forget) driver.forget_between_tasks();
+    for (const char* type : {"shop.a", "shop.b"})
+      driver.on_activity(type, [](const auto&) { return Outcome::result("1"); });
+    driver.start();
+    driver.run_task();
+    driver.signal("note", {"\"one\""});
+    driver.run_task();
+    driver.signal("note", {"\"two\""});
+    driver.run();
+    EXPECT_EQ(driver.status(), "completed") << driver.task_failure_text();
+    EXPECT_THAT(driver.result(), HasSubstr(R"(["one","two"])"));
+    EXPECT_EQ(driver.replay(), "");
+  }
 }
 
 }  // namespace

@@ -46,6 +46,63 @@ TEST(Sandbox, HasNoWayOut) {
   EXPECT_EQ(value("return { getmetatable(_G), getmetatable('') }"), "[false,false]");
 }
 
+TEST(Sandbox, RefusesBytecodeAndForeignModules) {
+  // The head of a real binary chunk of Lua 5.4.
+  EXPECT_THAT(value(R"(local f, err = load('\27LuaT\0\25\147\r\n\26\n\4\8\8xV'); return { f == nil, err })"),
+              HasSubstr("attempt to load a binary chunk"));
+  EXPECT_THAT(
+      value(
+          R"(local n = 0; local f, err = load(function() n = n + 1; return n == 1 and '\27Lua' or nil end); return err)"),
+      HasSubstr("attempt to load a binary chunk"));
+  EXPECT_EQ(value("local f = load('return io', 'x', 't', { io = 1 }); return f()"), "1");
+  for (const char* name : {"io", "debug", "string", "../order", "/etc/passwd", "order"}) {
+    EXPECT_THAT(value(std::string("return require('") + name + "')"), HasSubstr("not found"));
+  }
+}
+
+TEST(Sandbox, GivesNoHandOnSharedMetatables) {
+  EXPECT_THAT(value("return setmetatable(_G, {})"), HasSubstr("cannot change a protected metatable"));
+  for (const char* what :
+       {"skald.null", "skald.timer('1s')", "skald.signal('x')", "skald.activities('a', { start_to_close = 1 })"}) {
+    const std::string answer = value(std::string("return getmetatable(") + what + ") or 'none'");
+    EXPECT_THAT(answer, ::testing::AnyOf("\"none\"", "false")) << what;
+  }
+  EXPECT_THAT(value("skald.array({}).__index = 1; return getmetatable(skald.array {})"), "false");
+  EXPECT_EQ(value("rawset(_G, 'leak', 1); return leak"), "1");
+  EXPECT_THAT(value("return leak"), HasSubstr("undefined variable 'leak'"));
+}
+
+TEST(Sandbox, OneRunsEndDoesNotTouchTheNext) {
+  Definitions definitions;
+  CollectedLog log;
+  HistoryDriver driver(
+      "local skald = require 'skald'\nlocal how\nreturn function(way)\n"
+      "  if way == 1 then while true do end end\n"
+      "  if way == 2 then local t = {} while true do t[#t + 1] = #t .. 'x' end end\n"
+      "  return way\nend",
+      small_limits());
+  driver.start({"1"});
+  driver.run();
+  EXPECT_EQ(driver.task_failure_text(), "order.lua:4: the workflow computed for too long without waiting");
+  for (const char* way : {"2", "3"}) {
+    WorkflowTaskHandler::Task task;
+    task.mutable_workflow_type()->set_name("order");
+    task.mutable_workflow_execution()->set_run_id(way);
+    *task.mutable_history() = driver.history();
+    task.mutable_history()->mutable_events()->DeleteSubrange(3, task.history().events_size() - 3);
+    task.mutable_history()
+        ->mutable_events(0)
+        ->mutable_workflow_execution_started_event_attributes()
+        ->mutable_input()
+        ->mutable_payloads(0)
+        ->set_data(way);
+    WorkflowTaskHandler::Answer answer;
+    std::unique_ptr<WorkflowTaskHandler::Unfinished> unfinished;
+    driver.handler().handle(task, "default", 0, answer, unfinished);
+    EXPECT_EQ(answer.index(), way[0] == '3' ? 0u : 1u);
+  }
+}
+
 TEST(Sandbox, GlobalsAreErrors) {
   EXPECT_EQ(value("total = 1"), "error: order.lua:3: 'total' is not a local variable; write 'local total'");
   EXPECT_EQ(value("return totl"), "error: order.lua:3: undefined variable 'totl'");
@@ -166,6 +223,46 @@ TEST(Sandbox, AScriptCannotCatchTheEndOfItsMemoryOrTime) {
       run("local t = setmetatable({}, { __index = function() while true do end end })\nreturn t.x", small_limits())
           .error,
       HasSubstr("computed for too long"));
+}
+
+TEST(Sandbox, NoCornerEscapesTheLimits) {
+  for (const char* endless : {
+           "local x <close> = setmetatable({}, { __close = function() while true do end end })",
+           "xpcall(error, function() while true do end end)",
+           "return setmetatable({}, { __tostring = function() while true do end end }) .. ''",
+           "print(setmetatable({}, { __tostring = function() while true do end end }))",
+           "return load(function() while true do end end)",
+           "for _ in setmetatable({}, { __call = function() return 1 end }) do end",
+           "skald.async(function() while true do pcall(error) end end); skald.sleep(1)",
+           "skald.side_effect(function() while true do end end)",
+           "skald.wait_until(function() while true do end end)",
+           "::again:: goto again",
+       }) {
+    EXPECT_THAT(run(endless, small_limits()).error,
+                ::testing::AnyOf(HasSubstr("computed for too long"), HasSubstr("attempt to concatenate")))
+        << endless;
+  }
+}
+
+TEST(Sandbox, WhatAScriptAsksTheHostToKeepIsLimited) {
+  EXPECT_THAT(
+      value("local a = skald.activity('a', { start_to_close = 1 }); while true do a = a:with { heartbeat = 1 } end"),
+      HasSubstr("too many activities described"));
+  EXPECT_THAT(
+      value("local a = skald.activities('a', { start_to_close = 1 }); for i = 1, 1e9 do local b = a['x' .. i] end"),
+      HasSubstr("too many activities described"));
+  EXPECT_THAT(value("for i = 1, 1e9 do skald.signal('s' .. i) end"), HasSubstr("too many signals"));
+  EXPECT_THAT(value("for i = 1, 1e9 do skald.on_query('s' .. i, print) end"), HasSubstr("too many queries"));
+  EXPECT_THAT(value("for i = 1, 1e9 do skald.child('s' .. i) end"), HasSubstr("too many child workflows"));
+  EXPECT_THAT(value("for i = 1, 1e9 do skald.timer(1) end"), HasSubstr("too many operations"));
+  EXPECT_THAT(value("for i = 1, 1e9 do skald.set_memo { a = i } end"), HasSubstr("too many commands"));
+  EXPECT_THAT(value("local big = ('x'):rep(1000000); for i = 1, 1e9 do skald.set_memo { a = big } end"),
+              HasSubstr("larger than 16 MiB together"));
+  EXPECT_THAT(value("local big = ('x'):rep(1500000); skald.signal_external('a', 'b', big, big, big)"),
+              HasSubstr("larger than 4 MiB together"));
+  EXPECT_THAT(value("while true do skald.async(function() skald.sleep(1) end) end"), HasSubstr("too many"));
+  EXPECT_THAT(value("local n = 0; local function deeper() n = n + 1; skald.scope(deeper) end; deeper()"),
+              HasSubstr("overflow"));
 }
 
 TEST(Sandbox, AnEndlessLoopFailsTheTaskAtItsLine) {

@@ -69,10 +69,18 @@ TEST(Workflow, PassesOptionsToActivities) {
                                retry = { initial = "200ms", backoff = 3, max_interval = "5s", max_attempts = 4, non_retryable = { "Declined" } } })
     return function() pay() end)");
   driver.start();
-  WorkflowTaskHandler::Answer answer;
   driver.run_task();
-  EXPECT_EQ(driver.task_failure_text(), "");
-  EXPECT_THAT(driver.commands(), ElementsAre("activity pay"));
+  ASSERT_THAT(driver.commands(), ElementsAre("activity pay")) << driver.task_failure_text();
+  const auto& scheduled = driver.history().events(4).activity_task_scheduled_event_attributes();
+  EXPECT_EQ(scheduled.task_queue().name(), "payments");
+  EXPECT_EQ(scheduled.start_to_close_timeout().seconds(), 90);
+  EXPECT_EQ(scheduled.schedule_to_close_timeout().seconds(), 600);
+  EXPECT_EQ(scheduled.heartbeat_timeout().nanos(), 500'000'000);
+  EXPECT_EQ(scheduled.retry_policy().initial_interval().nanos(), 200'000'000);
+  EXPECT_EQ(scheduled.retry_policy().backoff_coefficient(), 3);
+  EXPECT_EQ(scheduled.retry_policy().maximum_interval().seconds(), 5);
+  EXPECT_EQ(scheduled.retry_policy().maximum_attempts(), 4);
+  EXPECT_THAT(scheduled.retry_policy().non_retryable_error_types(), ElementsAre("Declined"));
 }
 
 TEST(Workflow, CatchesAnActivitysErrorAsATable) {
@@ -185,6 +193,67 @@ TEST(Workflow, RaceTellsWhoCameFirstAndAnyWhoSucceededFirst) {
   driver.run();
   EXPECT_EQ(driver.result(), R"(["timer",2,"fine","Bad"])") << driver.task_failure_text();
   expect_replays(driver);
+}
+
+TEST(Workflow, WaitingForATableMeansTheFuturesThatWereInIt) {
+  HistoryDriver driver(with_shop(R"(
+    return function()
+      local futures = { shop.good:start(), skald.timer("1m") }
+      skald.async(function() skald.sleep("1s"); futures[1] = 5; futures[2] = nil; futures.x = "x" end)
+      local values = skald.all(futures)
+      return { values[1], #values }
+    end)"));
+  driver.on_activity("shop.good", [](const auto&) { return Outcome::result("7"); });
+  driver.start();
+  driver.run();
+  EXPECT_EQ(driver.result(), "[7,1]") << driver.task_failure_text();
+}
+
+TEST(Workflow, ARaceOfOneFutureUnderManyNamesIsWonByTheLeastName) {
+  HistoryDriver driver(with_shop(R"(
+    return function()
+      local future = shop.good:start()
+      local named, mixed = {}, { [3] = future, [2] = future, a = future }
+      for c in ("qwertzuiopasdfghjklyxcvbnm"):gmatch(".") do named[c .. "-name"] = future end
+      return { (skald.race(named)), (skald.any(mixed)) }
+    end)"));
+  driver.on_activity("shop.good", [](const auto&) { return Outcome::result("7"); });
+  driver.start();
+  driver.run();
+  EXPECT_EQ(driver.result(), R"(["a-name",2])") << driver.task_failure_text();
+}
+
+TEST(Workflow, TriesASignalsNextInACancelledScope) {
+  HistoryDriver driver(R"(
+    local skald = require "skald"
+    return function()
+      local ok, err = pcall(skald.scope, function(scope)
+        local next = skald.signal("never"):next()
+        scope:cancel("enough")
+        next:try()
+      end)
+      return { ok, err.message }
+    end)");
+  driver.start();
+  driver.run();
+  EXPECT_EQ(driver.result(), R"([false,"enough"])") << driver.task_failure_text();
+}
+
+TEST(Workflow, TextThatIsNoUtf8ReachesTheApiMendedOrNotAtAll) {
+  const auto failing = [](const std::string& body) {
+    HistoryDriver driver("local skald = require 'skald'\nreturn function()\n" + body + "\nend");
+    driver.start();
+    driver.run();
+    return driver.status() == "failed" ? driver.failure().message() : driver.task_failure_text();
+  };
+  const std::string bad = "'bad \\xff'";
+  EXPECT_EQ(failing("error(" + bad + ")"), "order.lua:3: bad \xef\xbf\xbd");
+  EXPECT_EQ(failing("skald.fail(" + bad + ")"), "bad \xef\xbf\xbd");
+  EXPECT_EQ(failing("local t = skald.timer(1); t:cancel(" + bad + "); t:get()"), "bad \xef\xbf\xbd");
+  EXPECT_THAT(failing("skald.fail { type = " + bad + " }"), HasSubstr("'type' must be UTF-8"));
+  EXPECT_THAT(failing("skald.activity(" + bad + ", { start_to_close = 1 })"), HasSubstr("a name must be UTF-8"));
+  EXPECT_THAT(failing("skald.signal_external(" + bad + ", 'x')"), HasSubstr("a name must be UTF-8"));
+  EXPECT_THAT(failing("skald.signal('')"), HasSubstr("a name has 1 to 1000 bytes"));
 }
 
 TEST(Workflow, SettleNeverThrows) {
