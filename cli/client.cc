@@ -25,10 +25,18 @@ constexpr absl::Duration kLongPoll = absl::Seconds(60);
 // A page of history holds many payloads of up to 2 MiB.
 constexpr int kMaxResponseBytes = 256 << 20;
 
+// How long to wait at most before looking for a lost server again.
+constexpr int kReconnectMs = 500;
+// How gRPC's message begins if the call never left this machine.
+constexpr char kNotConnected[] = "failed to connect";
+
 std::shared_ptr<grpc::Channel> open_channel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
@@ -54,7 +62,10 @@ Outcome Client::invoke(Method method, absl::Duration timeout, const Request& req
   const absl::Time deadline = std::min(now + timeout, options_.deadline);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(deadline));
+  context.set_wait_for_ready(reached_ && timeout >= kLongPoll);
   const grpc::Status status = (connection_->stub.get()->*method)(&context, request, &response);
+  reached_ =
+      status.error_code() != grpc::StatusCode::UNAVAILABLE || status.error_message().rfind(kNotConnected, 0) != 0;
   const bool connected = connection_->channel->GetState(false) == GRPC_CHANNEL_READY;
   const absl::Duration patience = deadline == options_.deadline ? options_.call_timeout : timeout;
   return explain(status, options_.address, connected, duration_text(patience));

@@ -82,6 +82,9 @@ class Client {
 
   // Whether the command's time is up.
   bool out_of_time() const;
+  // Whether a server was there for the last call, even if it went away or refused. From then on, calls that wait for
+  // something to happen also wait for the server to come back.
+  bool reached() const { return reached_; }
 
  private:
   struct Connection;
@@ -90,6 +93,7 @@ class Client {
   Outcome invoke(Method method, absl::Duration timeout, const Request& request, Response& response);
 
   ClientOptions options_;
+  bool reached_ = false;
   std::unique_ptr<Connection> connection_;
 };
 

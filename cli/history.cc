@@ -18,11 +18,19 @@ GetWorkflowExecutionHistoryRequest request_for(const Session& session, const Tar
   return request;
 }
 
-// The outcome of a call that waits for events: to run out of time is no fault of the server.
+// A server that goes away while we wait may come back: workflows outlive it. So often in a row, we ask again.
+constexpr int kAttempts = 3;
+
+// Calls, and if the call is one that waits, outlasts a restart of the server.
 Outcome call_waiting(Session& session, const GetWorkflowExecutionHistoryRequest& request,
                      GetWorkflowExecutionHistoryResponse& response) {
   Outcome called = session.client.call(request, response);
-  if (!called.ok() && request.wait_new_event() && session.client.out_of_time()) {
+  if (!request.wait_new_event()) return called;
+  for (int attempt = 1; attempt < kAttempts && called.code == ExitCode::kUnreachable; ++attempt) {
+    if (!session.client.reached() || session.client.out_of_time()) break;
+    called = session.client.call(request, response);
+  }
+  if (!called.ok() && session.client.out_of_time()) {
     called.sentence =
         "the workflow has not closed within the time of --timeout; `skald workflow trace` tells what it waits for";
   }

@@ -107,6 +107,17 @@ TEST_F(Result, PrintsOneJsonDocumentForFailuresToo) {
   EXPECT_EQ(document["closeEvent"]["workflowExecutionFailedEventAttributes"]["failure"]["message"], "no");
 }
 
+TEST_F(Result, IsAskedForAgainIfTheServerIsInterrupted) {
+  int calls = 0;
+  service.answers.history = [&calls](const auto&, ws::GetWorkflowExecutionHistoryResponse& response) {
+    if (++calls == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down");
+    response = proto<ws::GetWorkflowExecutionHistoryResponse>(std::string("history { events { ") + kCompleted + " } }");
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(run_command(service, {"workflow", "result", "o-1"}).exit_code, 0);
+  EXPECT_EQ(calls, 2);
+}
+
 TEST_F(Result, ThatDoesNotComeInTimeIsToldAsSuch) {
   service.answers.history = [](const auto&, auto&) {
     return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded");
