@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "plugins/sdk/fields.h"
@@ -19,7 +20,8 @@ const char* const kStock =
 const char* const kReservations =
     "CREATE TABLE IF NOT EXISTS reservations (reservation_key VARCHAR(2048) NOT NULL, sku VARCHAR(255) NOT NULL, "
     "namespace VARCHAR(255) NOT NULL, order_id VARCHAR(255) NOT NULL, reservation_id VARCHAR(255) NOT NULL, quantity "
-    "BIGINT NOT NULL, state VARCHAR(16) NOT NULL, PRIMARY KEY (reservation_key, sku))";
+    "BIGINT NOT NULL, returned BIGINT NOT NULL, state VARCHAR(16) NOT NULL, PRIMARY KEY (reservation_key, sku), CHECK "
+    "(returned <= quantity))";
 const char* const kReservationsOfOrder =
     "CREATE INDEX IF NOT EXISTS reservations_of_order ON reservations (namespace, order_id)";
 const char* const kMoves =
@@ -28,6 +30,10 @@ const char* const kMoves =
 
 std::string order(const json& input) { return required_text(input, "order_id"); }
 std::string reservation(const json& input) { return text_or(input, "reservation_id", "order_id"); }
+
+std::string returned_goods(const json& input) {
+  return effect_key({reservation(input), input.contains("return_id") ? required_text(input, "return_id") : ""});
+}
 
 int64_t on_hand(EffectCall& call, const std::string& sku) {
   const auto rows =
@@ -74,8 +80,9 @@ json reserve(EffectCall& call) {
     call.db.run("UPDATE stock SET on_hand = on_hand - ?, reserved = reserved + ? WHERE namespace = ? AND sku = ?",
                 {quantity, quantity, call.context.namespace_name, sku});
     call.db.run(
-        "INSERT INTO reservations (reservation_key, sku, namespace, order_id, reservation_id, quantity, state) VALUES "
-        "(?, ?, ?, ?, ?, ?, 'reserved')",
+        "INSERT INTO reservations (reservation_key, sku, namespace, order_id, reservation_id, quantity, returned, "
+        "state) "
+        "VALUES (?, ?, ?, ?, ?, ?, 0, 'reserved')",
         {call.key, sku, call.context.namespace_name, order(call.input), reservation(call.input), quantity});
     book(call, sku, "reserve", before, -quantity);
   }
@@ -87,37 +94,45 @@ json reserve(EffectCall& call) {
   return {{"reservation_id", reservation(call.input)}};
 }
 
-struct Move {
-  const char* from;
-  const char* to;
-  const char* update;  // of the stock: twice the quantity, namespace, article
-  bool back;           // on hand again
-};
-
-const Move kRelease = {
-    "reserved", "released",
-    "UPDATE stock SET reserved = reserved - ?, on_hand = on_hand + ? WHERE namespace = ? AND sku = ?", true};
-const Move kShip = {"reserved", "shipped",
-                    "UPDATE stock SET reserved = reserved - ?, shipped = shipped + ? WHERE namespace = ? AND sku = ?",
-                    false};
-const Move kReturn = {"shipped", "returned",
-                      "UPDATE stock SET shipped = shipped - ?, on_hand = on_hand + ? WHERE namespace = ? AND sku = ?",
-                      true};
-
-// Moves a reservation's goods on. Returns how many articles moved.
-int64_t move(EffectCall& call, const std::string& reservation_key, const Move& step) {
-  const auto rows = call.db.run("SELECT sku, quantity FROM reservations WHERE reservation_key = ? AND state = ?",
-                                {reservation_key, std::string(step.from)});
+// Ends the reserved state of a reservation's goods: they are shipped, or on hand again. Returns how many articles
+// moved.
+int64_t end_reserved(EffectCall& call, const std::string& reservation_key, bool ship) {
+  const auto rows = call.db.run(
+      "SELECT sku, quantity FROM reservations WHERE reservation_key = ? AND state = 'reserved'", {reservation_key});
   for (const Row& row : rows) {
     const auto& sku = text(row[0]);
-    const int64_t quantity = number(row[1]);
-    const int64_t before = on_hand(call, sku);
-    call.db.run(step.update, {quantity, quantity, call.context.namespace_name, sku});
-    book(call, sku, step.to, before, step.back ? quantity : 0);
+    const int64_t quantity = number(row[1]), before = on_hand(call, sku);
+    call.db.run(ship
+                    ? "UPDATE stock SET reserved = reserved - ?, shipped = shipped + ? WHERE namespace = ? AND sku = ?"
+                    : "UPDATE stock SET reserved = reserved - ?, on_hand = on_hand + ? WHERE namespace = ? AND sku = ?",
+                {quantity, quantity, call.context.namespace_name, sku});
+    book(call, sku, ship ? "ship" : "release", before, ship ? 0 : quantity);
   }
-  call.db.run("UPDATE reservations SET state = ? WHERE reservation_key = ? AND state = ?",
-              {std::string(step.to), reservation_key, std::string(step.from)});
+  call.db.run("UPDATE reservations SET state = ? WHERE reservation_key = ? AND state = 'reserved'",
+              {std::string(ship ? "shipped" : "released"), reservation_key});
   return static_cast<int64_t>(rows.size());
+}
+
+// Puts shipped goods of a reservation on hand again: of each article at most what is `wanted`, from which it is
+// subtracted, or everything. Returns how many articles moved.
+int64_t give_back(EffectCall& call, const std::string& reservation_key, std::map<std::string, int64_t>* wanted) {
+  int64_t moved = 0;
+  for (const Row& row : call.db.run("SELECT sku, quantity - returned FROM reservations WHERE reservation_key = ? AND "
+                                    "state = 'shipped' AND quantity > returned",
+                                    {reservation_key})) {
+    const auto& sku = text(row[0]);
+    const int64_t quantity = wanted == nullptr ? number(row[1]) : std::min(number(row[1]), (*wanted)[sku]);
+    if (quantity == 0) continue;
+    if (wanted != nullptr) (*wanted)[sku] -= quantity;
+    const int64_t before = on_hand(call, sku);
+    call.db.run("UPDATE stock SET shipped = shipped - ?, on_hand = on_hand + ? WHERE namespace = ? AND sku = ?",
+                {quantity, quantity, call.context.namespace_name, sku});
+    call.db.run("UPDATE reservations SET returned = returned + ? WHERE reservation_key = ? AND sku = ?",
+                {quantity, reservation_key, sku});
+    book(call, sku, "return", before, quantity);
+    ++moved;
+  }
+  return moved;
 }
 
 // The workflow's own reservation, or else those that other workflows made for the order.
@@ -134,21 +149,36 @@ std::vector<std::string> reservations(EffectCall& call) {
   return keys;
 }
 
-json move_all(EffectCall& call, const Move& step, const char* error, const char* what) {
-  int64_t moved = 0;
-  for (const std::string& key : reservations(call)) moved += move(call, key, step);
-  if (moved == 0) throw ActivityError(error, "order " + order(call.input) + " has no " + what + " goods", true);
-  return {{"moved", moved}};
-}
-
 // Undoes a reservation whatever became of it.
 json release(EffectCall& call) {
-  const int64_t moved = move(call, call.undoes, kRelease) + move(call, call.undoes, kReturn);
+  const int64_t moved = end_reserved(call, call.undoes, false) + give_back(call, call.undoes, nullptr);
   return {{"undone", true}, {"moved", moved}};
 }
 
-json confirm(EffectCall& call) { return move_all(call, kShip, "NotReserved", "reserved"); }
-json return_stock(EffectCall& call) { return move_all(call, kReturn, "NotShipped", "shipped"); }
+json confirm(EffectCall& call) {
+  int64_t moved = 0;
+  for (const std::string& key : reservations(call)) moved += end_reserved(call, key, true);
+  if (moved == 0) throw ActivityError("NotReserved", "order " + order(call.input) + " has no reserved goods", true);
+  return {{"moved", moved}};
+}
+
+// Without items: the whole order.
+json return_stock(EffectCall& call) {
+  const bool whole = !call.input.contains("items") || call.input["items"].is_null();
+  auto wanted = whole ? std::map<std::string, int64_t>() : pieces_by_sku(call.input);
+  int64_t moved = 0;
+  for (const std::string& key : reservations(call)) moved += give_back(call, key, whole ? nullptr : &wanted);
+  if (moved == 0) throw ActivityError("NotShipped", "order " + order(call.input) + " has no such shipped goods", true);
+  json missing = json::array();
+  for (const auto& [sku, quantity] : wanted) {
+    if (quantity > 0) missing.push_back({{"sku", sku}, {"too_many", quantity}});
+  }
+  if (!missing.empty()) {
+    throw ActivityError("NotEnoughShipped", "more of order " + order(call.input) + " comes back than was shipped", true,
+                        missing);
+  }
+  return {{"moved", moved}};
+}
 
 json audit(EffectCall& call) {
   const std::string& ns = call.context.namespace_name;
@@ -156,12 +186,12 @@ json audit(EffectCall& call) {
       "SELECT COUNT(*), COALESCE(SUM(loaded),0), COALESCE(SUM(on_hand),0), COALESCE(SUM(reserved),0), "
       "COALESCE(SUM(shipped),0) FROM stock WHERE namespace = ?",
       {ns})[0];
-  const Row returned = call.db.run(
-      "SELECT COALESCE(SUM(quantity),0) FROM reservations WHERE namespace = ? AND state = 'returned'", {ns})[0];
+  const Row returned = call.db.run("SELECT COALESCE(SUM(returned),0) FROM reservations WHERE namespace = ?", {ns})[0];
   json wrong = json::array();
   const auto suspects = call.db.run(
       "SELECT s.sku FROM stock s LEFT JOIN (SELECT sku, SUM(CASE state WHEN 'reserved' THEN quantity ELSE 0 END) AS "
-      "reserved, SUM(CASE state WHEN 'shipped' THEN quantity ELSE 0 END) AS shipped FROM reservations WHERE namespace "
+      "reserved, SUM(CASE state WHEN 'shipped' THEN quantity - returned ELSE 0 END) AS shipped FROM reservations WHERE "
+      "namespace "
       "= ? GROUP BY sku) r ON r.sku = s.sku LEFT JOIN (SELECT sku, SUM(delta) AS on_hand FROM stock_ledger WHERE "
       "namespace = ? GROUP BY sku) l ON l.sku = s.sku WHERE s.namespace = ? AND (s.loaded <> s.on_hand + s.reserved + "
       "s.shipped OR s.reserved <> COALESCE(r.reserved,0) OR s.shipped <> COALESCE(r.shipped,0) OR s.on_hand <> "
@@ -186,7 +216,7 @@ class Inventory final : public Plugin {
     effect("reserve", {.step = "reserve", .reference = reservation, .binding = {"items"}, .run = reserve});
     effect("release", {.step = "release", .undoes = "reserve", .reference = reservation, .run = release});
     effect("confirm", {.step = "confirm", .reference = reservation, .run = confirm});
-    effect("return_stock", {.step = "return", .reference = reservation, .run = return_stock});
+    effect("return_stock", {.step = "return", .reference = returned_goods, .binding = {"items"}, .run = return_stock});
     effect("audit", {.run = audit});
   }
 

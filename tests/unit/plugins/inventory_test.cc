@@ -53,6 +53,28 @@ TEST_F(InventoryTest, ShippedGoodsComeBackThroughAnotherWorkflow) {
   EXPECT_EQ(books["balanced"], true);
 }
 
+TEST_F(InventoryTest, PartsOfAnOrderComeBackButNotMoreThanWasShipped) {
+  stock(5);
+  run({"inventory.reserve", order("1", 3)});
+  run({"inventory.confirm", {{"order_id", "1"}}});
+  const auto back = [&](const std::string& id, int quantity) {
+    return Task{.type = "inventory.return_stock",
+                .input = {{"order_id", "1"}, {"return_id", id}, {"items", pieces(quantity)}},
+                .workflow = "return-" + id};
+  };
+  EXPECT_EQ(error(back("1", 2)), "");
+  EXPECT_EQ(error(back("1", 2)), "") << "again: the same effect, once";
+  EXPECT_EQ(audit()["shipped"], 1);
+  EXPECT_EQ(error(back("2", 2)), "NotEnoughShipped");
+  EXPECT_EQ(audit()["shipped"], 1) << "all or nothing";
+  EXPECT_EQ(error(back("3", 1)), "");
+  EXPECT_EQ(error(back("4", 1)), "NotShipped");
+  const json books = audit();
+  EXPECT_EQ(books["on_hand"], 5);
+  EXPECT_EQ(books["returned"], 3);
+  EXPECT_EQ(books["balanced"], true) << books;
+}
+
 TEST_F(InventoryTest, ReleaseUndoesAReservationThatWasConfirmed) {
   stock(5);
   run({"inventory.reserve", order("1", 3)});
