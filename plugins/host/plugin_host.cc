@@ -89,7 +89,6 @@ absl::StatusOr<std::unique_ptr<PluginHost>> PluginHost::load(PluginHostOptions o
     const absl::Status status = loaded.ok() ? host->state_->add(*std::move(loaded), options) : loaded.status();
     if (status.ok()) continue;
     if (options.strict) return status;
-    spdlog::error("{}", base::text(status));
     host->state_->problems.emplace_back(base::text(status));
   }
   return host;
