@@ -3,8 +3,6 @@
 #include <iterator>
 #include <utility>
 
-#include "plugins/sdk/activity_error.h"
-
 namespace skald::plugin {
 namespace {
 
@@ -98,7 +96,7 @@ EffectLedger::EffectLedger(std::unique_ptr<EffectStore> store) : store_(std::mov
       "CREATE TABLE IF NOT EXISTS effects (effect_key VARCHAR(2048) NOT NULL PRIMARY KEY, state INTEGER NOT NULL, "
       "binding TEXT NOT NULL, outcome TEXT NOT NULL) WITHOUT ROWID");
   answers_ = std::make_unique<Stage>([](std::vector<Effect> batch) {
-    for (Effect& effect : batch) effect.answer(std::move(effect.outcome), effect.error);
+    for (Effect& effect : batch) effect.answer(std::move(effect.outcome), std::move(effect.failure));
   });
   writes_ = std::make_unique<Stage>([this](std::vector<Effect> batch) {
     commit(batch);
@@ -118,7 +116,8 @@ void EffectLedger::commit(std::vector<Effect>& batch) {
     for (Effect& effect : batch) attempt(effect);
     store_->run("COMMIT");
   } catch (...) {
-    for (Effect& effect : batch) effect.error = std::current_exception();
+    const ActivityFailure failure = current_failure();
+    for (Effect& effect : batch) effect.failure = failure;
     try {
       store_->run("ROLLBACK");
     } catch (const std::exception&) {  // the database has rolled back by itself
@@ -131,7 +130,7 @@ void EffectLedger::attempt(Effect& effect) {
   try {
     effect.outcome = once(effect.request);
   } catch (...) {
-    effect.error = std::current_exception();
+    effect.failure = current_failure();
     store_->run("ROLLBACK TO SAVEPOINT effect");
   }
   store_->run("RELEASE SAVEPOINT effect");

@@ -1,15 +1,16 @@
 #pragma once
 
 #include <condition_variable>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "plugins/sdk/activity_failure.h"
 #include "plugins/sdk/effect_store.h"
 
 namespace skald::plugin {
@@ -44,7 +45,7 @@ struct EffectRequest {
 // block.
 class EffectLedger {
  public:
-  using Answer = std::function<void(std::string outcome, std::exception_ptr error)>;
+  using Answer = std::function<void(std::string outcome, std::optional<ActivityFailure> failure)>;
 
   explicit EffectLedger(std::unique_ptr<EffectStore> store);
   ~EffectLedger();  // commits and answers what is queued
@@ -56,7 +57,7 @@ class EffectLedger {
     EffectRequest request;
     Answer answer;
     std::string outcome;
-    std::exception_ptr error;
+    std::optional<ActivityFailure> failure;
   };
   // A thread that works through batches of effects; while it does, the next batch gathers.
   class Stage {

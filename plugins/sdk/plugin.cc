@@ -4,8 +4,6 @@
 #include <cstdio>
 #include <utility>
 
-#include "plugins/sdk/exception_text.h"
-
 namespace skald::plugin {
 namespace {
 
@@ -68,32 +66,15 @@ void Context::heartbeat(const json& details) {
   host_->heartbeat(call_, view(text));
 }
 
-void Context::fail(std::exception_ptr error) noexcept {
-  std::string type, message, details;
-  skald_failure failure{};
-  try {
-    std::rethrow_exception(std::move(error));
-  } catch (const ActivityCancelled&) {
-    return host_->cancelled(call_);
-  } catch (const ActivityError& e) {
-    type = e.type;
-    message = e.what();
-    if (!e.details.is_null()) details = e.details.dump(-1, ' ', false, json::error_handler_t::replace);
-    failure.non_retryable = e.non_retryable;
-    failure.next_retry_delay_ms = e.next_retry_delay_ms;
-  } catch (const json::exception& e) {
-    type = "InvalidInput";
-    message = e.what();
-    failure.non_retryable = true;
-  } catch (...) {
-    auto [class_name, text] = current_exception_text();
-    type = std::move(class_name);
-    message = std::move(text);
-  }
-  failure.type = view(type);
-  failure.message = view(message);
-  failure.details = view(details);
-  host_->fail(call_, &failure);
+void Context::fail(const ActivityFailure& failure) {
+  if (failure.cancelled) return host_->cancelled(call_);
+  skald_failure out{};
+  out.type = view(failure.type);
+  out.message = view(failure.message);
+  out.details = view(failure.details);
+  out.non_retryable = failure.non_retryable ? 1 : 0;
+  out.next_retry_delay_ms = failure.next_retry_delay_ms;
+  host_->fail(call_, &out);
 }
 
 const skald_plugin* Plugin::descriptor() {
@@ -152,7 +133,7 @@ void Plugin::execute(const skald_task* task, skald_call* call) {
                               ? json()
                               : json::parse(task->input_json.data, task->input_json.data + task->input_json.size));
   } catch (...) {
-    context->fail(std::current_exception());
+    context->fail(current_failure());
   }
 }
 
@@ -172,7 +153,7 @@ void Plugin::start(const std::shared_ptr<Context>& context, json input) {
     try {
       run_effect(context, entry, std::move(input), fault);
     } catch (...) {
-      context->fail(std::current_exception());
+      context->fail(current_failure());
     }
   };
   const bool delayed = fault.kind == Fault::Kind::kDelay;
@@ -182,13 +163,13 @@ void Plugin::start(const std::shared_ptr<Context>& context, json input) {
 
 void Plugin::run_activity(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault) {
   std::string result;
-  std::exception_ptr error;
+  std::optional<ActivityFailure> failure;
   try {
     result = outcome_text(entry.activity(*context, input));
   } catch (...) {
-    error = std::current_exception();
+    failure = current_failure();
   }
-  answer(context, fault, result, error);
+  answer(context, fault, result, std::move(failure));
 }
 
 void Plugin::run_effect(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault) {
@@ -223,20 +204,20 @@ void Plugin::run_effect(const std::shared_ptr<Context>& context, const Entry& en
     EffectCall seen = call(db);
     return outcome_text(effect.run(seen));
   };
-  ledger_->apply(std::move(request), [this, context, fault](const std::string& outcome, std::exception_ptr error) {
-    answer(context, fault, outcome, std::move(error));
-  });
+  ledger_->apply(std::move(request),
+                 [this, context, fault](const std::string& outcome, std::optional<ActivityFailure> failure) {
+                   answer(context, fault, outcome, std::move(failure));
+                 });
 }
 
 void Plugin::answer(const std::shared_ptr<Context>& context, const Fault& fault, const std::string& outcome,
-                    std::exception_ptr error) {
+                    std::optional<ActivityFailure> failure) {
   if (fault.kind == Fault::Kind::kTimeout) {
     return later_->run(until_after(context->deadline_unix_ms), [context] { context->complete("null"); });
   }
-  if (error) return context->fail(std::move(error));
+  if (failure) return context->fail(*failure);
   if (fault.kind == Fault::Kind::kLoseAnswer) {
-    return context->fail(
-        std::make_exception_ptr(ActivityError("AnswerLost", "the sandbox was told to lose this answer")));
+    return context->fail({"AnswerLost", "the sandbox was told to lose this answer", ""});
   }
   context->complete(outcome);
 }

@@ -2,11 +2,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "plugins/sdk/activity_error.h"
+#include "plugins/sdk/activity_failure.h"
 #include "plugins/sdk/effect_ledger.h"
 #include "plugins/sdk/later.h"
 #include "plugins/sdk/sandbox.h"
@@ -35,7 +36,7 @@ class Context {
 
   // The answer: exactly one. The kit gives it from what an activity returns or throws.
   void complete(std::string_view result_json) { host_->complete(call_, {result_json.data(), result_json.size()}); }
-  void fail(std::exception_ptr error) noexcept;
+  void fail(const ActivityFailure& failure);
 
  private:
   const skald_host* host_;
@@ -100,7 +101,7 @@ class Plugin {
   void run_activity(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
   void run_effect(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
   void answer(const std::shared_ptr<Context>& context, const Fault& fault, const std::string& outcome,
-              std::exception_ptr error);
+              std::optional<ActivityFailure> failure);
 
   static Plugin* self_;
   std::string name_, version_;

@@ -43,11 +43,11 @@ std::string reserve(EffectStore& db, int64_t article, int64_t order) {
 }
 
 void ask(EffectLedger& ledger, EffectRequest request) {
-  std::promise<void> done;
-  ledger.apply(std::move(request), [&done](const std::string&, std::exception_ptr error) {
-    error ? done.set_exception(error) : done.set_value();
+  std::promise<std::string> done;
+  ledger.apply(std::move(request), [&done](const std::string&, const std::optional<plugin::ActivityFailure>& failure) {
+    done.set_value(failure ? failure->message : "");
   });
-  done.get_future().get();
+  if (const std::string problem = done.get_future().get(); !problem.empty()) throw std::runtime_error(problem);
 }
 
 void make_tables(EffectLedger& ledger) {
