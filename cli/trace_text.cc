@@ -132,7 +132,8 @@ void print_step(const Console& console, const TraceLayout& layout, absl::Time ru
                                 : one_line(title) + "  " + console.paint(colour_of(step), state))
               << '\n';
   print_detail(console, layout, "input", step.input);
-  print_detail(console, layout, "last failure", step.last_failure, Colour::kYellow);
+  if (step.failure != step.last_failure)
+    print_detail(console, layout, "last failure", step.last_failure, Colour::kYellow);
   print_detail(console, layout, "failure", step.failure, Colour::kRed);
   print_detail(console, layout, "result", step.result == "null" ? "" : step.result);
 }
