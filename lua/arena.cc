@@ -8,7 +8,10 @@ namespace skald::lua {
 namespace {
 
 constexpr size_t kFirstChunkBytes = 16 << 10;
+constexpr size_t kLeastChunkBytes = 4 << 10;
 constexpr size_t kLargestChunkBytes = 256 << 10;
+// A new chunk is this part of what there is: little lies idle in runs that wait.
+constexpr size_t kGrowthShare = 8;
 // One block may take this part of the limit: comparing and joining texts is work that no instruction count sees.
 constexpr size_t kLargestBlockShare = 4;
 
@@ -85,7 +88,7 @@ void* Arena::take_small(size_t size) {
     fresh_ = reinterpret_cast<char*>(chunk) + kGrain;
     fresh_end_ = reinterpret_cast<char*>(chunk) + next_chunk_bytes_;
     reserved_ += next_chunk_bytes_;
-    next_chunk_bytes_ = std::min(next_chunk_bytes_ * 2, kLargestChunkBytes);
+    next_chunk_bytes_ = std::clamp(reserved_ / kGrowthShare, kLeastChunkBytes, kLargestChunkBytes);
   }
   char* block = fresh_;
   fresh_ += bytes;

@@ -29,15 +29,21 @@ int random_seed(lua_State* L) {
   return 0;
 }
 
+void add_stock(lua_State* L, const std::vector<luaL_Reg>& functions) {
+  for (const luaL_Reg& each : functions) {
+    lua_pushcfunction(L, each.func);
+    lua_setfield(L, -2, each.name);
+  }
+}
+
 }  // namespace
 
 int open_math_library(lua_State* L) {
+  static const std::vector<luaL_Reg> stock =
+      stock_functions("math", {"abs", "ceil", "floor", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "exp",
+                               "log", "fmod", "modf", "max", "min", "tointeger", "type", "ult"});
   lua_createtable(L, 0, 27);
-  for (const char* name : {"abs", "ceil", "floor", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "exp", "log",
-                           "fmod", "modf", "max", "min", "tointeger", "type", "ult"}) {
-    lua_pushcfunction(L, stock_function("math", name));
-    lua_setfield(L, -2, name);
-  }
+  add_stock(L, stock);
   lua_pushcfunction(L, random);
   lua_setfield(L, -2, "random");
   lua_pushcfunction(L, random_seed);
@@ -54,11 +60,9 @@ int open_math_library(lua_State* L) {
 }
 
 int open_utf8_library(lua_State* L) {
+  static const std::vector<luaL_Reg> stock = stock_functions("utf8", {"char", "codepoint", "codes", "len", "offset"});
   lua_createtable(L, 0, 6);
-  for (const char* name : {"char", "codepoint", "codes", "len", "offset"}) {
-    lua_pushcfunction(L, stock_function("utf8", name));
-    lua_setfield(L, -2, name);
-  }
+  add_stock(L, stock);
   lua_pushlstring(L, "[\0-\x7F\xC2-\xFD][\x80-\xBF]*", 14);
   lua_setfield(L, -2, "charpattern");
   return 1;

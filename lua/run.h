@@ -105,7 +105,8 @@ class Run {
   int64_t last_started_event_id() const { return last_started_event_id_; }
   // No workflow task was completed before the present one.
   bool first_task() const { return completed_tasks_ == 0; }
-  size_t memory_bytes() const { return sandbox_.arena().reserved_bytes() + kOwnBytes; }
+  // What it holds, for the cache: what its sandbox took, and an estimate of the rest.
+  size_t memory_bytes() const;
 
   // For the scheduler: a coroutine ended, or waits. False ends the step.
   bool after_resume(Coroutine& coroutine, int status, Pause pause);
@@ -161,7 +162,6 @@ class Run {
   const temporal::api::common::v1::Payloads* recorded_marker(const std::string& id) const;
 
  private:
-  static constexpr size_t kOwnBytes = 4 << 10;
   // A command waits in `outgoing_` until the task ends, so that what is cancelled before it was sent is never sent.
   struct Outgoing {
     temporal::api::command::v1::Command command;
@@ -218,6 +218,7 @@ class Run {
   bool replaying_ = false;
   temporal::api::history::v1::WorkflowExecutionStartedEventAttributes started_;
   temporal::api::history::v1::WorkflowTaskStartedEventAttributes task_started_;
+  size_t input_bytes_ = 0;
   temporal::api::common::v1::Memo memo_;
   temporal::api::common::v1::SearchAttributes search_attributes_;
   std::map<std::string, temporal::api::common::v1::Payloads> markers_;

@@ -43,6 +43,7 @@ bool Run::compare(const Event& event, std::string& error) {
 bool Run::apply_start(const Event& event, std::string& error) {
   if (event.event_type() != EVENT_TYPE_WORKFLOW_EXECUTION_STARTED) return true;
   started_ = event.workflow_execution_started_event_attributes();
+  input_bytes_ = started_.ByteSizeLong();
   memo_ = started_.memo();
   search_attributes_ = started_.search_attributes();
   started_at_ =

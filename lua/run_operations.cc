@@ -41,6 +41,18 @@ void Run::add_command(Command command, ExpectedEvent expected) {
   outgoing_.push_back({std::move(command), std::move(expected), 0});
 }
 
+size_t Run::memory_bytes() const {
+  constexpr size_t kRun = 3 << 10;
+  constexpr size_t kTemplate = 700;
+  constexpr size_t kOperation = 500;
+  constexpr size_t kChannel = 1500;
+  constexpr size_t kSignal = 500;
+  size_t bytes = sandbox_.arena().reserved_bytes() + kRun + input_bytes_;
+  bytes += kTemplate * (activity_templates_.size() + child_templates_.size()) + kOperation * operations_.size();
+  for (const auto& [name, channel] : channels_) bytes += kChannel + kSignal * channel.unread.size();
+  return bytes;
+}
+
 const char* Run::excess() const {
   if (operations_.size() >= kMostOperations)
     return "too many operations at a time (at most 2,000): wait for some of them first";

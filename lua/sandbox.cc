@@ -12,15 +12,16 @@ namespace skald::lua {
 namespace {
 
 constexpr int kHookEvery = 1000;
-constexpr uint32_t kClockEvery = 64;           // hooks
+// A slice ends after so much CPU time, too: single instructions can be slow, as those that compare or read long texts.
+constexpr int64_t kSliceCpuNs = 20'000'000;
 constexpr uint64_t kBytesPerInstruction = 32;  // what filling memory costs, compared with an instruction
 constexpr int kDeepCalls = 10'000;
 // Most runs end before they have made so much garbage that collecting it pays.
 constexpr size_t kCollectFrom = 512 << 10;
 
-int64_t thread_cpu_ns() {
+int64_t read_ns(clockid_t clock) {
   timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  clock_gettime(clock, &now);
   return static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
@@ -53,9 +54,8 @@ void Sandbox::begin_budget() {
   const uint64_t before = spent();
   const uint64_t slice_left = slice_end_ > before ? slice_end_ - before : 1;
   counted_ = charged_ = 0;
-  hooks_ = 0;
   allocated_at_start_ = arena_.allocated_bytes();
-  cpu_start_ns_ = 0;
+  tick_ns_ = cpu_start_ns_ = cpu_slice_ns_ = cpu_before_ns_ = 0;
   if (slice_end_ != 0) slice_end_ = slice_left;
   if (!collecting_ && arena_.used_bytes() > kCollectFrom) {
     collecting_ = true;
@@ -65,7 +65,8 @@ void Sandbox::begin_budget() {
 
 void Sandbox::begin_slice(uint64_t instructions) {
   slice_end_ = instructions == 0 ? 0 : spent() + instructions;
-  cpu_start_ns_ = 0;  // Another thread may be at work, with a clock of its own.
+  cpu_before_ns_ += cpu_slice_ns_;
+  tick_ns_ = cpu_start_ns_ = cpu_slice_ns_ = 0;  // Another thread may be at work, with a clock of its own.
 }
 
 uint64_t Sandbox::spent() const {
@@ -87,6 +88,16 @@ void Sandbox::set_out_of_memory(lua_State* L) {
                    : "the workflow used up its memory");
 }
 
+// Cheap: CPU time is asked for only when the coarse clock has moved on.
+void Sandbox::read_clock() {
+  const int64_t tick = read_ns(CLOCK_MONOTONIC_COARSE);
+  if (tick == tick_ns_) return;
+  tick_ns_ = tick;
+  const int64_t cpu = read_ns(CLOCK_THREAD_CPUTIME_ID);
+  if (cpu_start_ns_ == 0) cpu_start_ns_ = cpu;
+  cpu_slice_ns_ = cpu - cpu_start_ns_;
+}
+
 void Sandbox::on_count(lua_State* L, lua_Debug*) {
   Sandbox& self = of(L);
   self.counted_ += self.doomed() ? 1 : kHookEvery;
@@ -95,12 +106,9 @@ void Sandbox::on_count(lua_State* L, lua_Debug*) {
     self.collecting_ = true;
     lua_gc(L, LUA_GCRESTART);
   }
-  bool out_of_time = false;
-  if (++self.hooks_ % kClockEvery == 0) {
-    const int64_t now = thread_cpu_ns();
-    if (self.cpu_start_ns_ == 0) self.cpu_start_ns_ = now;
-    out_of_time = now - self.cpu_start_ns_ > absl::ToInt64Nanoseconds(self.limits_.budget_time);
-  }
+  self.read_clock();
+  const bool out_of_time =
+      self.cpu_before_ns_ + self.cpu_slice_ns_ > absl::ToInt64Nanoseconds(self.limits_.budget_time);
   if (spent > self.limits_.budget || out_of_time || self.doomed()) {
     self.set_doom(L, "the workflow computed for too long without waiting");
     lua_sethook(L, &Sandbox::on_count, LUA_MASKCOUNT, 1);
@@ -111,7 +119,8 @@ void Sandbox::on_count(lua_State* L, lua_Debug*) {
     }
     throw_past_handlers(L);
   }
-  if (self.slice_end_ != 0 && spent > self.slice_end_ && lua_isyieldable(L)) {
+  const bool slice_over = spent > self.slice_end_ || self.cpu_slice_ns_ > kSliceCpuNs;
+  if (self.slice_end_ != 0 && slice_over && lua_isyieldable(L)) {
     self.pause_ = Pause::kSlice;
     lua_yield(L, 0);
   }
@@ -168,6 +177,12 @@ lua_CFunction stock_function(const char* library, const char* name) {
     return found;
   }();
   return functions.at({library, name});
+}
+
+std::vector<luaL_Reg> stock_functions(const char* library, std::initializer_list<const char*> names) {
+  std::vector<luaL_Reg> functions;
+  for (const char* name : names) functions.push_back({name, stock_function(library, name)});
+  return functions;
 }
 
 void rethrow_if_doomed(lua_State* L, int status) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <vector>
 
 #include <absl/time/time.h>
 #include <lua.hpp>
@@ -69,6 +71,7 @@ class Sandbox {
  private:
   static void on_count(lua_State* L, lua_Debug* frame);
   uint64_t spent() const;
+  void read_clock();
 
   SandboxLimits limits_;
   Arena arena_;
@@ -78,8 +81,10 @@ class Sandbox {
   uint64_t charged_ = 0;
   uint64_t allocated_at_start_ = 0;
   uint64_t slice_end_ = 0;
-  int64_t cpu_start_ns_ = 0;
-  uint32_t hooks_ = 0;
+  int64_t tick_ns_ = 0;        // of the coarse clock, when CPU time was last read
+  int64_t cpu_start_ns_ = 0;   // of the slice; 0 = not read yet
+  int64_t cpu_slice_ns_ = 0;   // spent in this slice
+  int64_t cpu_before_ns_ = 0;  // spent in earlier slices of the budget
   Pause pause_ = Pause::kNone;
   bool collecting_ = false;
   std::string doom_;
@@ -96,6 +101,7 @@ int open_utf8_library(lua_State* L);
 
 // A function of Lua's own libraries, which a library of ours offers unchanged or wraps.
 lua_CFunction stock_function(const char* library, const char* name);
+std::vector<luaL_Reg> stock_functions(const char* library, std::initializer_list<const char*> names);
 
 // A value as text, without addresses; pushes it.
 void push_text(lua_State* L, int index);

@@ -273,14 +273,24 @@ int format(lua_State* L) {
 }  // namespace
 
 int open_string_library(lua_State* L) {
-  lua_createtable(L, 0, 16);
-  for (const char* name : {"byte", "char", "len", "lower", "upper", "reverse", "sub", "pack", "packsize", "unpack"}) {
-    lua_pushcfunction(L, stock_function("string", name));
-    lua_setfield(L, -2, name);
+  static const std::vector<luaL_Reg> functions = [] {
+    auto all = stock_functions(
+        "string", {"byte", "char", "len", "lower", "upper", "reverse", "sub", "pack", "packsize", "unpack"});
+    for (const luaL_Reg& own : {luaL_Reg{"find", find},
+                                {"match", match},
+                                {"gmatch", all_matches},
+                                {"gsub", substitute},
+                                {"rep", repeat},
+                                {"format", format}}) {
+      all.push_back(own);
+    }
+    return all;
+  }();
+  lua_createtable(L, 0, static_cast<int>(functions.size()));
+  for (const luaL_Reg& each : functions) {
+    lua_pushcfunction(L, each.func);
+    lua_setfield(L, -2, each.name);
   }
-  const luaL_Reg own[] = {{"find", find},  {"match", match},   {"gmatch", all_matches}, {"gsub", substitute},
-                          {"rep", repeat}, {"format", format}, {nullptr, nullptr}};
-  luaL_setfuncs(L, own, 0);
   return 1;
 }
 

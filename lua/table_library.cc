@@ -117,14 +117,9 @@ int sort(lua_State* L) {
 }  // namespace
 
 int open_table_library(lua_State* L) {
-  const luaL_Reg functions[] = {{"insert", insert},
-                                {"remove", remove},
-                                {"concat", concat},
-                                {"unpack", unpack},
-                                {"move", move},
-                                {"sort", sort},
-                                {"pack", stock_function("table", "pack")},
-                                {nullptr, nullptr}};
+  static const lua_CFunction stock_pack = stock_function("table", "pack");
+  const luaL_Reg functions[] = {{"insert", insert}, {"remove", remove}, {"concat", concat},   {"unpack", unpack},
+                                {"move", move},     {"sort", sort},     {"pack", stock_pack}, {nullptr, nullptr}};
   lua_createtable(L, 0, 7);
   luaL_setfuncs(L, functions, 0);
   return 1;

@@ -7,9 +7,11 @@ Transaction.__index = Transaction
 
 local UNDO_ON = { success = true, unknown = true, always = true }
 
--- An application's error is an answer: the step did nothing. Anything else leaves the outcome open.
+-- An application's error is an answer: the step did nothing. Anything else leaves the outcome open; so does an activity's error that could
+-- have been retried: an attempt before the last one may have done it, and its answer got lost.
 local function state_after(err)
-  return err.kind == "application" and "failed" or "unknown"
+  local answered = err.kind == "application" and (err.non_retryable or not err.activity)
+  return answered and "failed" or "unknown"
 end
 
 local function needs_undo(entry)

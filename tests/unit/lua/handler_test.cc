@@ -136,6 +136,19 @@ TEST_F(Handler, StopsAtTheEndOfASliceAndGoesOn) {
   unfinished_.reset();
 }
 
+TEST_F(Handler, ASliceEndsForSlowInstructionsToo) {
+  define(
+      "return function() local a = ('x'):rep(1000000); local n = 0; for i = 1, 500 do n = n + utf8.len(a) end; return "
+      "n end");
+  WorkflowTaskHandler handler(definitions_, log_, {});
+  ASSERT_EQ(handle(handler, first_task(), 1'000'000'000), WorkflowTaskHandler::Verdict::kUnfinished);
+  ASSERT_TRUE(unfinished_->go_on(0, answer_));
+  const auto& completed = std::get<api::RespondWorkflowTaskCompletedRequest>(answer_);
+  EXPECT_EQ(completed.commands(0).complete_workflow_execution_command_attributes().result().payloads(0).data(),
+            "500000000");
+  unfinished_.reset();
+}
+
 TEST_F(Handler, TheSlowLaneFinishesWhatTheOwnerLoopCannot) {
   define(
       "local skald = require 'skald'\nreturn function() local n = 0; for i = 1, 3000000 do n = n + 1 end; "

@@ -44,6 +44,7 @@ Failure failure_of(const Outcome& outcome) {
     failure.mutable_timeout_failure_info()->set_timeout_type(TIMEOUT_TYPE_START_TO_CLOSE);
   } else {
     failure.mutable_application_failure_info()->set_type(outcome.type);
+    failure.mutable_application_failure_info()->set_non_retryable(outcome.final);
     if (!outcome.json.empty())
       set_payloads(*failure.mutable_application_failure_info()->mutable_details(), {outcome.json});
   }

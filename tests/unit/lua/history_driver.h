@@ -19,11 +19,14 @@ struct Outcome {
   std::string json;  // result, or the failure's details
   std::string type;  // of the failure
   std::string message;
+  bool final = false;
 
   static Outcome result(std::string json) { return {Kind::kResult, std::move(json)}; }
   static Outcome failure(std::string type, std::string message = "no") {
     return {Kind::kFailure, "", std::move(type), std::move(message)};
   }
+  // An error that a retry would not mend: surely nothing was done.
+  static Outcome refusal(std::string type) { return {Kind::kFailure, "", std::move(type), "no", /*final=*/true}; }
   static Outcome timeout() { return {Kind::kTimeout}; }
   // It never ends, unless it is cancelled.
   static Outcome silence() { return {Kind::kSilence}; }

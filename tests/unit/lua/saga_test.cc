@@ -50,7 +50,7 @@ TEST(Saga, RunsItsSteps) {
 TEST(Saga, UndoesWhatWasDoneInReverseOrderAndThrowsTheError) {
   HistoryDriver driver(kOrder);
   answer_all(driver);
-  driver.on_activity("shop.ship", [](const auto&) { return Outcome::failure("NoCourier"); });
+  driver.on_activity("shop.ship", [](const auto&) { return Outcome::refusal("NoCourier"); });
   driver.on_activity("shop.release", [](const auto& arguments) {
     EXPECT_THAT(arguments, ElementsAre("\"r-1\""));
     return Outcome::result("1");
@@ -71,6 +71,17 @@ TEST(Saga, AlsoUndoesAStepWhoseOutcomeIsUnknown) {
   driver.start({"1"});
   driver.run();
   EXPECT_EQ(driver.failure().cause().timeout_failure_info().timeout_type(), 1);
+  EXPECT_THAT(driver.commands(), ElementsAre("activity shop.reserve", "activity shop.pay", "activity shop.refund",
+                                             "activity shop.release"));
+}
+
+TEST(Saga, AlsoUndoesAStepWhoseRetriesRanOut) {
+  HistoryDriver driver(kOrder);
+  answer_all(driver);
+  driver.on_activity("shop.pay", [](const auto&) { return Outcome::failure("BankUnreachable"); });
+  driver.start({"1"});
+  driver.run();
+  EXPECT_EQ(driver.failure().cause().application_failure_info().type(), "BankUnreachable");
   EXPECT_THAT(driver.commands(), ElementsAre("activity shop.reserve", "activity shop.pay", "activity shop.refund",
                                              "activity shop.release"));
 }
@@ -108,7 +119,7 @@ TEST(Saga, CompensationsSurviveTheWorkflowsCancellation) {
 TEST(Saga, ReportsCompensationsThatFailedAndGoesOnWithTheOthers) {
   HistoryDriver driver(kOrder);
   answer_all(driver);
-  driver.on_activity("shop.ship", [](const auto&) { return Outcome::failure("NoCourier"); });
+  driver.on_activity("shop.ship", [](const auto&) { return Outcome::refusal("NoCourier"); });
   driver.on_activity("shop.refund", [](const auto&) { return Outcome::failure("BankClosed", "come back on Monday"); });
   driver.start({"1"});
   driver.run();
