@@ -1,5 +1,9 @@
 #include "engine/api/grpc_server.h"
 
+#include <chrono>
+#include <utility>
+#include <vector>
+
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <google/rpc/status.pb.h>
@@ -7,9 +11,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
-#include <chrono>
-#include <vector>
-#include <utility>
+#include "engine/api/reflection.h"
 
 namespace skald::api {
 namespace {
@@ -34,7 +36,8 @@ grpc::Status to_grpc(const absl::Status& status) {
 // The services of the API answer for every method that is not in the table; other services are not known at all.
 absl::Status not_implemented(const std::string& method) {
   const size_t slash = method.rfind('/');
-  if (slash == std::string::npos || !absl::StartsWith(method, "/temporal.api.")) return absl::UnimplementedError(absl::StrCat("unknown service ", method));
+  if (slash == std::string::npos || !absl::StartsWith(method, "/temporal.api."))
+    return absl::UnimplementedError(absl::StrCat("unknown service ", method));
   return absl::UnimplementedError(absl::StrCat(method.substr(slash + 1), " is not implemented by this server"));
 }
 
@@ -58,15 +61,17 @@ class Reactor final : public grpc::ServerGenericBidiReactor {
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call holds no request"));
     if (request_.Length() > kLargestRequest) {
-      return Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                                 absl::StrCat("grpc: received message larger than max (", request_.Length(), " vs. ", kLargestRequest, ")")));
+      return Finish(grpc::Status(
+          grpc::StatusCode::RESOURCE_EXHAUSTED,
+          absl::StrCat("grpc: received message larger than max (", request_.Length(), " vs. ", kLargestRequest, ")")));
     }
     const auto method = methods_.find(context_->method());
     if (method == methods_.end()) return Finish(to_grpc(not_implemented(context_->method())));
     RawCall call;
     call.request = to_string(request_);
     request_.Clear();
-    if (context_->deadline() != std::chrono::system_clock::time_point::max()) call.deadline = absl::FromChrono(context_->deadline());
+    if (context_->deadline() != std::chrono::system_clock::time_point::max())
+      call.deadline = absl::FromChrono(context_->deadline());
     call.cancellation = cancellation_;
     call.reply = [this](absl::StatusOr<std::string> response) { answer(std::move(response)); };
     method->second(std::move(call));
@@ -90,12 +95,44 @@ class Reactor final : public grpc::ServerGenericBidiReactor {
   grpc::ByteBuffer response_;
 };
 
+// A stream of reflection's questions, answered one by one.
+class ReflectionReactor final : public grpc::ServerGenericBidiReactor {
+ public:
+  ReflectionReactor() { StartRead(&request_); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status::OK);  // The caller has asked all.
+    reflection::v1::ServerReflectionRequest request;
+    if (request_.Length() > kLargestRequest || !request.ParseFromString(to_string(request_))) {
+      return Finish(
+          grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the request is no valid ServerReflectionRequest message"));
+    }
+    grpc::Slice slice(reflect(request).SerializeAsString());
+    response_ = grpc::ByteBuffer(&slice, 1);
+    StartWrite(&response_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the caller is gone"));
+    StartRead(&request_);
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer response_;
+};
+
 }  // namespace
 
 class GrpcServer::Service final : public grpc::CallbackGenericService {
  public:
   explicit Service(Methods methods) : methods_(std::move(methods)) {}
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override { return new Reactor(methods_, context); }
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    if (is_reflection(context->method())) return new ReflectionReactor;
+    return new Reactor(methods_, context);
+  }
 
  private:
   const Methods methods_;
@@ -122,8 +159,9 @@ absl::StatusOr<int> GrpcServer::start(const std::string& address) {
   auto running = std::make_unique<Running>();
   running->server = builder.BuildAndStart();
   if (running->server == nullptr || port == 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot listen on ", address, ": the address is in use or not this machine's; stop what uses it, or choose another with --grpc"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "cannot listen on ", address,
+        ": the address is in use or not this machine's; stop what uses it, or choose another with --grpc"));
   }
   running->server->GetHealthCheckService()->SetServingStatus(kWorkflowService, true);
   running_ = std::move(running);

@@ -226,6 +226,8 @@ state::PendingActivity* find_activity(Run& run, const state::TaskToken& token) {
 
 int64_t append_activity_started(Run& run, const state::PendingActivity& activity) {
   auto& event = run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_STARTED);
+  // It is written when the attempt has ended, and tells when that began.
+  if (activity.has_started_time()) *event.mutable_event_time() = activity.started_time();
   auto* attributes = event.mutable_activity_task_started_event_attributes();
   attributes->set_scheduled_event_id(activity.scheduled_event_id());
   attributes->set_identity(activity.started_identity());

@@ -1,13 +1,13 @@
 #include "engine/server/commands.h"
 
-#include <fmt/core.h>
-#include <signal.h>
-#include <unistd.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <atomic>
 #include <memory>
+
+#include <fmt/core.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "engine/base/text.h"
 #include "engine/server/ending_signals.h"
@@ -18,7 +18,8 @@ namespace {
 
 int run(const ServerOptions& options) {
   const sigset_t signals = block_ending_signals();
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>("skald", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("skald", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
   std::atomic<bool> failed{false};
   auto server = Server::start(options, [&failed](const absl::Status& status) {
     spdlog::critical("the server cannot go on: {}", base::text(status));
@@ -30,7 +31,8 @@ int run(const ServerOptions& options) {
     return 1;
   }
   const size_t colon = options.grpc_address.rfind(':');
-  fmt::print("skald: serving on {}:{} (store {})\n", options.grpc_address.substr(0, colon), (*server)->port(), options.store);
+  fmt::print("skald: serving on {}:{} (store {})\n", options.grpc_address.substr(0, colon), (*server)->port(),
+             options.store);
   fflush(stdout);
   int signal = 0;
   sigwait(&signals, &signal);
@@ -45,14 +47,28 @@ int run(const ServerOptions& options) {
 void add_server_command(CLI::App& root, int& exit_code) {
   auto options = std::make_shared<ServerOptions>();
   CLI::App* command = root.add_subcommand("server", "Run the engine and its gRPC API");
-  command->add_option("--store", options->store, "Where state is kept: sqlite:FILE (the file's folder is made)")->capture_default_str();
-  command->add_option("--grpc", options->grpc_address, "Where to serve, host:port (port 0 picks a free one)")->capture_default_str();
-  command->add_option("--workflows", options->workflows, "Folder of Lua workflows (*.lua) that the server runs itself")->check(CLI::ExistingDirectory);
-  command->add_option("--plugins", options->plugins, "Folder of plugins (*.so) whose activities the server runs itself")->check(CLI::ExistingDirectory);
-  command->add_option("--namespace", options->namespace_name, "Whose tasks workflows and plugins run")->capture_default_str();
-  command->add_option("--task-queue", options->task_queue, "The task queue workflows and plugins serve")->capture_default_str();
-  command->add_option("--owners", options->owners, "Owner loops; as many as cores is right")->capture_default_str()->check(CLI::Range(1, 64));
-  command->footer("Examples:\n  skald server\n  skald server --store sqlite:/var/lib/skald/skald.sqlite --grpc 127.0.0.1:0");
+  command->add_option("--store", options->store, "Where state is kept: sqlite:FILE (the file's folder is made)")
+      ->capture_default_str();
+  command->add_option("--grpc", options->grpc_address, "Where to serve, host:port (port 0 picks a free one)")
+      ->capture_default_str();
+  command->add_option("--workflows", options->workflows, "Folder of Lua workflows (*.lua) that the server runs itself")
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--plugins", options->plugins, "Folder of plugins (*.so) whose activities the server runs itself")
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--namespace", options->namespace_name, "Whose tasks workflows and plugins run")
+      ->capture_default_str();
+  command->add_option("--task-queue", options->task_queue, "The task queue workflows and plugins serve")
+      ->capture_default_str();
+  command->add_option("--owners", options->owners, "Owner loops; as many as cores is right")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  command
+      ->add_option("--cache-mb", options->cache_mb,
+                   "Memory for runs that are kept ready, in MB; the rest is read when it is needed")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 1 << 20));
+  command->footer(
+      "Examples:\n  skald server\n  skald server --store sqlite:/var/lib/skald/skald.sqlite --grpc 127.0.0.1:0");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

@@ -27,6 +27,7 @@ namespace {
 
 constexpr char kVersion[] = "0.1.0";
 constexpr absl::Duration kGrace = absl::Seconds(2);
+constexpr absl::Duration kPluginGrace = absl::Seconds(10);  // for activities that run
 
 absl::StatusOr<std::unique_ptr<store::Store>> open_store(const std::string& text) {
   absl::string_view path = text;
@@ -122,6 +123,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
   parts->timing = std::make_unique<base::ThreadExecutor>("skald-timing", parts->clock);
   parts->matching = std::make_unique<matching::Matching>(parts->clock, *parts->timing);
   const std::string holder = absl::StrCat("skald pid ", getpid());
+  // Each owner loop keeps runs, and its worker their scripts.
+  const size_t cache_bytes = (static_cast<size_t>(options.cache_mb) << 20) / static_cast<size_t>(2 * options.owners);
   std::vector<shard::OwnerLoop> owners;
   for (int i = 0; i < options.owners; ++i) {
     const int first = store::kSlots * i / options.owners;
@@ -133,16 +136,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
     if (!options.workflows.empty()) {
       lua::EmbeddedWorkerOptions scripts{
           .task_queues = {options.task_queue}, .namespaces = {options.namespace_name}, .handler = {}};
-      scripts.handler.cached_bytes /= static_cast<size_t>(options.owners);
+      scripts.handler.cached_bytes = cache_bytes;
       parts->scripts.push_back(std::make_unique<lua::EmbeddedLuaWorker>(parts->definitions, parts->script_log,
                                                                         parts->slow_lane.get(), std::move(scripts)));
       embedded = parts->scripts.back().get();
     }
     owners.push_back({*parts->loops.back(), *lease, base::make_system_random(), embedded});
   }
+  shard::OwnerLimits limits;
+  limits.cache_bytes = cache_bytes;
   parts->engine.push_back(std::make_unique<shard::EngineImpl>(
-      shard::EngineOptions{parts->clock, *parts->store, *parts->matching, *parts->namespaces, parts->limits},
-      shard::OwnerLimits(), std::move(owners),
+      shard::EngineOptions{parts->clock, *parts->store, *parts->matching, *parts->namespaces, parts->limits}, limits,
+      std::move(owners),
       [](const auto& attributes, const core::NamespaceSettings& ns) {
         return visibility::decode_attributes(attributes, ns.search_attributes);
       },
@@ -164,7 +169,9 @@ Server::~Server() {
   if (parts_ == nullptr) return;
   parts_->grpc->drain();
   if (parts_->activities != nullptr) {
+    parts_->activities->begin_stop();
     parts_->transport->shutdown();
+    parts_->plugins->stop(kPluginGrace);
     parts_->activities->stop();
   }
   parts_->matching->stop();

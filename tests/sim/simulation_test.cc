@@ -1,6 +1,8 @@
 #include "tests/sim/simulation.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
+#include <spdlog/spdlog.h>
 
 namespace skald::sim {
 namespace {
@@ -11,15 +13,19 @@ using testing::IsEmpty;
 
 class SimulationTest : public testing::Test {
  protected:
-  SimulationTest() { load_definitions(definitions_, SKALD_WORKFLOWS, SKALD_SIM_WORKFLOWS); }
+  SimulationTest() {
+    spdlog::set_level(spdlog::level::off);
+    load_definitions(definitions_, SKALD_WORKFLOWS, SKALD_SIM_WORKFLOWS);
+  }
 
-  // The problems of the first seed that has any.
+  // The problems of all seeds.
   std::vector<std::string> problems(Options options, uint64_t seeds) const {
+    std::vector<std::string> all;
     for (options.seed = 1; options.seed <= seeds; ++options.seed) {
-      Report report = simulate(options, definitions_);
-      if (!report.problems.empty()) return report.problems;
+      for (std::string& problem : simulate(options, definitions_).problems)
+        all.push_back(fmt::format("seed {}: {}", options.seed, problem));
     }
-    return {};
+    return all;
   }
 
   lua::Definitions definitions_;

@@ -14,11 +14,11 @@
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
-#include "tests/bench/footprint/server_process.h"
+#include "samples/demo/server_process.h"
 
 namespace {
 
-using skald::bench::ServerProcess;
+using skald::demo::ServerProcess;
 namespace api = temporal::api::workflowservice::v1;
 
 struct Options {

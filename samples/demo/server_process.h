@@ -6,14 +6,15 @@
 #include <absl/time/time.h>
 #include <sys/types.h>
 
-namespace skald::bench {
+namespace skald::demo {
 
 // A server in a process of its own, so that its memory and its start can be measured. Killed with the object. Errors
 // are std::runtime_error.
 class ServerProcess {
  public:
-  // Returns when the server says that it is serving.
-  explicit ServerProcess(const std::vector<std::string>& command);
+  // Returns when the server says that it is serving. What it logs goes to the end of `log_path` (empty: to our own
+  // standard error).
+  explicit ServerProcess(const std::vector<std::string>& command, const std::string& log_path = "");
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
@@ -38,4 +39,4 @@ class ServerProcess {
   absl::Duration time_to_serving_;
 };
 
-}  // namespace skald::bench
+}  // namespace skald::demo

@@ -1,4 +1,4 @@
-#include "tests/bench/footprint/server_process.h"
+#include "samples/demo/server_process.h"
 
 #include <fstream>
 #include <sstream>
@@ -8,19 +8,20 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 #include <absl/time/clock.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace skald::bench {
+namespace skald::demo {
 namespace {
 
 constexpr char kServing[] = "serving on ";
 
 }  // namespace
 
-ServerProcess::ServerProcess(const std::vector<std::string>& command) {
+ServerProcess::ServerProcess(const std::vector<std::string>& command, const std::string& log_path) {
   int ends[2];
   if (pipe(ends) != 0) throw std::runtime_error("cannot make a pipe");
   const absl::Time began = absl::Now();
@@ -32,6 +33,8 @@ ServerProcess::ServerProcess(const std::vector<std::string>& command) {
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(ends[1], STDOUT_FILENO);
+    const int log = log_path.empty() ? -1 : open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (log >= 0) dup2(log, STDERR_FILENO);
     ::close(ends[0]);
     ::close(ends[1]);
     execv(arguments[0], arguments.data());
@@ -55,7 +58,7 @@ ServerProcess::ServerProcess(const std::vector<std::string>& command) {
     }
     said.clear();
   }
-  throw std::runtime_error("the server did not start: " + command[0]);
+  throw std::runtime_error("the server did not start" + (log_path.empty() ? "" : "; " + log_path + " says why"));
 }
 
 ServerProcess::~ServerProcess() { kill(); }
@@ -91,4 +94,4 @@ double ServerProcess::status_mb(const std::string& field) const {
   throw std::runtime_error("the server is gone");
 }
 
-}  // namespace skald::bench
+}  // namespace skald::demo

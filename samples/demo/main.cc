@@ -1,0 +1,166 @@
+// skald-demo: a merchant's day against a server of its own that is killed half way and started again.
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <absl/time/clock.h>
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "engine/base/text.h"
+#include "samples/demo/day.h"
+#include "samples/demo/intake.h"
+#include "samples/demo/merchant.h"
+#include "samples/demo/report.h"
+#include "samples/demo/server_process.h"
+#include "samples/demo/shop_client.h"
+
+namespace {
+
+using namespace skald::demo;
+
+struct Options {
+  std::string orders;  // a CSV file; empty = the sample merchant's
+  int count = 2000;    // orders of the sample merchant
+  size_t in_flight = 64;
+  bool kill = true;
+  std::string server = SKALD_BINARY;
+  std::string workflows = SKALD_WORKFLOWS;
+  std::string plugins = SKALD_PLUGINS;
+  std::string data = "data/demo";
+};
+
+constexpr size_t kComplaintsShown = 20;
+
+std::vector<std::string> command(const Options& options, const std::string& address) {
+  return {options.server, "server",       "--store",     "sqlite:" + options.data + "/skald.sqlite",
+          "--grpc",       address,        "--workflows", options.workflows,
+          "--plugins",    options.plugins};
+}
+
+// The shelves hold what all orders want, and a little more.
+std::string delivery_for(const Intake& intake) {
+  std::map<std::string, int64_t> wanted;
+  for (const Order& order : intake.orders) {
+    for (const auto& [sku, units] : order.items) wanted[sku] += units;
+  }
+  nlohmann::json items = nlohmann::json::array();
+  for (const auto& [sku, units] : wanted) items.push_back({{"sku", sku}, {"quantity", units + 10}});
+  return nlohmann::json{{"items", std::move(items)}}.dump();
+}
+
+absl::StatusOr<Intake> orders_of(const Options& options) {
+  if (options.orders.empty()) return take_in(parse_csv(merchant_csv(options.count)));
+  auto text = read_file(options.orders);
+  if (!text.ok()) return text.status();
+  auto intake = take_in(parse_csv(*text));
+  if (!intake.ok())
+    return absl::InvalidArgumentError(options.orders + ": " + std::string(skald::base::text(intake.status())));
+  if (intake->orders.empty()) return absl::InvalidArgumentError(options.orders + ": there is no order in it");
+  return intake;
+}
+
+void print_intake(const Options& options, const Intake& intake) {
+  const std::string name = options.orders.empty() ? "the sample merchant" : options.orders;
+  for (size_t i = 0; i < std::min(intake.complaints.size(), kComplaintsShown); ++i) {
+    fmt::print("{}:{}: {}\n", name, intake.complaints[i].line, intake.complaints[i].reason);
+  }
+  if (intake.complaints.size() > kComplaintsShown)
+    fmt::print("… and {} lines more that are no orders\n", intake.complaints.size() - kComplaintsShown);
+  fmt::print("{}: {} orders, {} returns, {} lines that are no orders\n", name, intake.orders.size(),
+             intake.returns.size(), intake.complaints.size());
+}
+
+// What to type to look at an order: one that was compensated, if there is any.
+void print_next_steps(const Options& options, const Day& day) {
+  const auto& endings = day.endings();
+  auto shown = std::find_if(endings.begin(), endings.end(),
+                            [](const Ending& ending) { return ending.compensations.size() > 1; });
+  if (shown == endings.end()) shown = endings.begin();
+  fmt::print(
+      "\nlook at an order:\n  {} server --store sqlite:{}/skald.sqlite --workflows workflows --plugins build/plugins "
+      "&\n",
+      std::filesystem::relative(options.server).string(), options.data);
+  fmt::print("  {} workflow trace {}\n", std::filesystem::relative(options.server).string(), shown->workflow_id);
+}
+
+absl::StatusOr<bool> play(Options& options) {
+  auto intake = orders_of(options);
+  if (!intake.ok()) return intake.status();
+  print_intake(options, *intake);
+  const std::string log = options.data + "/server.log";
+  auto server = std::make_unique<ServerProcess>(command(options, "127.0.0.1:0"), log);
+  const std::string address = server->address();
+  fmt::print("serving on {} after {}; its log: {}\n", address,
+             absl::FormatDuration(absl::Trunc(server->time_to_serving(), absl::Milliseconds(1))), log);
+
+  ShopClient client(address);
+  if (auto loaded = client.run("stock_load", "stock-load", delivery_for(*intake)); !loaded.ok()) return loaded.status();
+  Day::Options how;
+  how.in_flight = std::min(options.in_flight, intake->orders.size() / 4 + 1);  // a short day has a half time too
+  if (options.orders.empty()) how.regretted = add_troubles(*intake);
+  if (options.kill) {
+    how.at_half = [&] {
+      server->kill();
+      fmt::print("  half way: the server was killed (kill -9) with orders under way\n");
+      server = std::make_unique<ServerProcess>(command(options, address), log);
+      fmt::print("  serving again after {}\n",
+                 absl::FormatDuration(absl::Trunc(server->time_to_serving(), absl::Milliseconds(1))));
+    };
+  }
+  how.on_progress = [shown = size_t{0}](size_t ended, size_t all) mutable {
+    const size_t tenth = ended * 10 / all;
+    if (std::exchange(shown, tenth) == tenth) return;
+    fmt::print("  {:>6} of {} ended\n", ended, all);
+    fflush(stdout);
+  };
+  Day day(client, *intake, std::move(how));
+  const absl::Status status = day.run();
+  auto audit = client.run("ledger_audit", "ledger-audit", "{}");
+  const bool balanced =
+      print_report(*intake, day, audit.ok() ? *audit : std::string(skald::base::text(audit.status())));
+  if (!status.ok()) return status;
+  print_next_steps(options, day);
+  return balanced;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{
+      "A merchant's orders through the saga, with a kill -9 half way; exit code 0 only if every order ended and the "
+      "books balance",
+      "skald-demo"};
+  app.add_option("--orders", options.orders, "A CSV file of orders; without it, those of a sample merchant")
+      ->check(CLI::ExistingFile);
+  app.add_option("--count", options.count, "Orders of the sample merchant")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--in-flight", options.in_flight, "Orders at a time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  app.add_flag("!--no-kill", options.kill, "Do not kill the server");
+  app.add_option("--data", options.data, "Folder of the server's data; emptied first")->capture_default_str();
+  app.add_option("--server", options.server, "The server's binary")->capture_default_str()->check(CLI::ExistingFile);
+  app.add_option("--workflows", options.workflows)->capture_default_str()->check(CLI::ExistingDirectory);
+  app.add_option("--plugins", options.plugins)->capture_default_str()->check(CLI::ExistingDirectory);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  setvbuf(stdout, nullptr, _IOLBF, 0);
+  try {
+    std::filesystem::remove_all(options.data);
+    std::filesystem::create_directories(options.data);
+    const auto balanced = play(options);
+    if (balanced.ok()) return *balanced ? 0 : 1;
+    fmt::print(stderr, "skald-demo: {}\n", skald::base::text(balanced.status()));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "skald-demo: {}\n", error.what());
+  }
+  return 1;
+}
