@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.client import Client
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.worker import Worker
 
@@ -49,6 +50,52 @@ def test_plugins_run_as_activities_of_any_sdk(tmp_path):
         stock = result["stock"]
         assert stock["balanced"] is True
         assert (stock["loaded"], stock["on_hand"], stock["reserved"]) == (5, 1, 4), "what was asked for twice happened once"
+
+    asyncio.run(run())
+    server.stop()
+
+
+@workflow.defn
+class Faults:
+    """What a workflow hears of a plugin that throws, one that ignores its timeout, and one that stops when it is asked to."""
+
+    @workflow.run
+    async def run(self) -> dict:
+        async def error(activity, cancel=False, seconds=60):
+            handle = workflow.start_activity(
+                activity,
+                {},
+                task_queue="skald",
+                start_to_close_timeout=timedelta(seconds=seconds),
+                heartbeat_timeout=timedelta(seconds=10) if cancel else None,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            )
+            if cancel:
+                await workflow.sleep(0.5)
+                handle.cancel()
+            try:
+                await handle
+            except ActivityError as failed:
+                return [type(failed.cause).__name__, getattr(failed.cause, "type", None) or "", failed.cause.message]
+
+        return {
+            "throw": await error("faulty.throw"),
+            "hang": await error("faulty.hang", seconds=1),
+            "beat": await error("faulty.beat", cancel=True),
+        }
+
+
+def test_plugins_that_misbehave_fail_their_activity_only(tmp_path):
+    server = Server(tmp_path / "skald.sqlite", options=["--plugins", str(BINARY.parent / "test-plugins")]).start()
+
+    async def run():
+        client = await Client.connect(server.address)
+        async with Worker(client, task_queue=QUEUE, workflows=[Faults]):
+            heard = await client.execute_workflow(Faults.run, id=f"faults-{uuid.uuid4()}", task_queue=QUEUE)
+        assert heard["throw"] == ["ApplicationError", "std::out_of_range", "shelf 7 is not there"]
+        assert heard["hang"][0] == "TimeoutError" and heard["hang"][1] == 1, "start to close"
+        assert heard["beat"][0] == "CancelledError"
 
     asyncio.run(run())
     server.stop()
