@@ -49,7 +49,9 @@ int run(Arguments& arguments) {
   connection.root_certificates = contents(arguments.tls_ca);
   connection.certificate = contents(arguments.tls_cert);
   connection.key = contents(arguments.tls_key);
-  connection.tls = connection.tls || !arguments.tls_ca.empty() || !arguments.tls_cert.empty();
+  // A key must not go over the wire for all to read.
+  connection.tls =
+      connection.tls || !arguments.tls_ca.empty() || !arguments.tls_cert.empty() || !connection.api_key.empty();
   auto worker = WorkerProcess::start(options);
   if (!worker.ok()) {
     fmt::print(stderr, "skald: {}\n", base::text(worker.status()));
@@ -62,8 +64,8 @@ int run(Arguments& arguments) {
   });
   fmt::print("skald: stopping\n");
   fflush(stdout);
-  // Activities that do not answer run in threads of their plugins, under which nothing must be destroyed.
-  if (!(*worker)->stop().empty()) std::_Exit(0);
+  // Activities that did not end run in threads of their plugins, under which nothing must be destroyed.
+  if (!(*worker)->stop()) std::_Exit(0);
   return 0;
 }
 
@@ -123,7 +125,8 @@ void add_worker_command(CLI::App& root, int& exit_code) {
   auto* key = command->add_option("--tls-key", arguments->tls_key, "The client's key, PEM")->check(CLI::ExistingFile);
   certificate->needs(key);
   key->needs(certificate);
-  command->add_option("--api-key", worker.connection.api_key, "Sent with each call; better in the environment")
+  command
+      ->add_option("--api-key", worker.connection.api_key, "Sent with each call, over TLS; better in the environment")
       ->envname("TEMPORAL_API_KEY");
   command->footer(
       "Examples:\n"

@@ -23,6 +23,7 @@ namespace {
 // Polls that the server ends by itself, as it is told that the worker goes, cannot lose a task; those that are
 // cancelled can. Not every server does, so this is all the time it has.
 constexpr absl::Duration kPollsEnd = absl::Seconds(1);
+constexpr absl::Duration kActivitiesEnd = absl::Seconds(10);
 
 std::string default_identity() {
   char host[256] = "";
@@ -144,7 +145,7 @@ std::string WorkerProcess::content() const {
   return absl::StrJoin(kinds, " and ");
 }
 
-std::vector<std::string> WorkerProcess::stop() {
+bool WorkerProcess::stop() {
   if (parts_->workflows != nullptr) parts_->workflows->begin_stop();
   if (parts_->activities != nullptr) parts_->activities->begin_stop();
   const absl::Time until = parts_->clock.now() + kPollsEnd;
@@ -152,8 +153,14 @@ std::vector<std::string> WorkerProcess::stop() {
   if (parts_->workflows != nullptr) parts_->workflows->wait_polls(left());
   if (parts_->activities != nullptr) parts_->activities->wait_polls(left());
   parts_->transport.shutdown();
+  if (parts_->plugins != nullptr) parts_->plugins->stop(kActivitiesEnd);
   if (parts_->workflows != nullptr) parts_->workflows->stop();
-  return parts_->activities == nullptr ? std::vector<std::string>() : parts_->activities->stop();
+  if (parts_->activities != nullptr) parts_->activities->stop();
+  int running = 0;
+  if (parts_->plugins != nullptr) {
+    for (const auto& [name, meter] : parts_->plugins->plugin_meters()) running += meter.held;
+  }
+  return running == 0;
 }
 
 }  // namespace skald::server

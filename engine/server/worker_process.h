@@ -36,9 +36,10 @@ class WorkerProcess {
   bool connected(absl::Duration patience);
   // "2 workflows and 12 activities".
   std::string content() const;
-  // Takes no more tasks, and waits for those that run, up to a grace time. Returns the activities that have not
-  // answered by then: as their code may still run, the process must then end without destroying this object.
-  std::vector<std::string> stop();
+  // Takes no more tasks, and waits for those that run, up to a grace time; activities that do not end in it are
+  // reported to the server as failed. Whether all have ended: if not, code of plugins still runs, and the process must
+  // end without destroying anything.
+  bool stop();
 
  private:
   struct Parts;

@@ -1,5 +1,6 @@
 #include "engine/worker/connection_report.h"
 
+#include <absl/strings/strip.h>
 #include <spdlog/spdlog.h>
 
 #include "engine/base/text.h"
@@ -18,7 +19,8 @@ void ConnectionReport::poll_ended(const absl::Status& status) {
   if (status.code() == trouble_.code() && now - said_ < kInterval) return;
   trouble_ = status;
   said_ = now;
-  spdlog::warn("cannot get tasks from {}: {}; trying again", address_, base::text(status));
+  spdlog::warn("cannot get tasks from {}: {}; trying again", address_,
+               base::text(absl::StripSuffix(status.message(), ".")));
 }
 
 void ConnectionReport::connected() {
