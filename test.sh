@@ -1,8 +1,23 @@
 #!/usr/bin/env bash
-# Sets everything up, builds, and runs the tests: unit tests (ctest), then the official Python SDK against the server (pytest).
+# Sets everything up, builds, and runs the tests: unit, contract and simulation tests (ctest), 200 simulated seeds, then the official Python SDK
+# and the command line against the server (pytest).
+# Usage: ./test.sh [--sanitize address|thread]   (with a sanitizer: the unit and simulation tests alone, in a build of their own)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+case "${1:-}" in
+  "") preset=release ;;
+  --sanitize)
+    case "${2:-}" in
+      address) preset=asan ;;
+      thread) preset=tsan ;;
+      *) echo "test.sh: --sanitize takes address or thread" >&2; exit 2 ;;
+    esac ;;
+  *) echo "usage: ./test.sh [--sanitize address|thread]" >&2; exit 2 ;;
+esac
 source ops/setup.sh
-build
-ctest --test-dir build --output-on-failure -j2
+build_preset "$preset"
+folder=$(build_folder "$preset")
+ctest --test-dir "$folder" --output-on-failure -j2
+"$folder/skald-sim" --seeds 200
+[ "$preset" = release ] || exit 0
 .deps/venv/bin/python -m pytest -q tests/interop

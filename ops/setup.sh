@@ -37,12 +37,26 @@ install_python() {
   echo "$stamp" >"$root/.deps/venv/stamp"
 }
 
-build() {
-  local log=$root/build/build.log
-  mkdir -p "$root/build"
-  (cd "$root" && cmake --preset release) >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
-  ninja -C "$root/build" "$@" || exit 1
+# build_folder PRESET: where it builds.
+build_folder() {
+  case "$1" in
+    release) echo "$root/build" ;;
+    *) echo "$root/build-$1" ;;
+  esac
 }
+
+# build_preset PRESET [TARGET...]
+build_preset() {
+  local preset=$1 folder log
+  shift
+  folder=$(build_folder "$preset")
+  log=$folder/configure.log
+  mkdir -p "$folder"
+  (cd "$root" && cmake --preset "$preset") >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  ninja -C "$folder" "$@" || exit 1
+}
+
+build() { build_preset release "$@"; }
 
 install_packages
 install_python
