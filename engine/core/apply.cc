@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
@@ -15,7 +18,8 @@ template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
 absl::Status check_chain(const Run& run, const std::string& first_run_id) {
-  if (!first_run_id.empty() && first_run_id != run.state.first_run_id()) return workflow_not_found(run.state.workflow_id());
+  if (!first_run_id.empty() && first_run_id != run.state.first_run_id())
+    return workflow_not_found(run.state.workflow_id());
   return absl::OkStatus();
 }
 
@@ -40,6 +44,36 @@ absl::Status message_answered(Run& run, const MessageAnswered& input) {
   return absl::OkStatus();
 }
 
+void count_history(state::RunState& state, const std::vector<HistoryEvent>& events) {
+  int64_t bytes = 0;
+  for (const HistoryEvent& event : events) bytes += static_cast<int64_t>(event.ByteSizeLong());
+  state.set_history_size_bytes(state.history_size_bytes() + bytes);
+}
+
+// Why the run's history has become too long to go on; null if it has not.
+const char* history_too_long(const state::RunState& state, const Limits& limits) {
+  if (state.history_size_bytes() > static_cast<int64_t>(limits.history_error_bytes))
+    return "Workflow history size exceeds limit.";
+  if (state.next_event_id() - 1 > limits.history_error_events) return "Workflow history count exceeds limit.";
+  return nullptr;
+}
+
+// A run that did not continue as new in time is terminated by the server, as Temporal does.
+void enforce_history_limits(state::RunState& state, const Context& context, Transition& transition) {
+  const char* reason = history_too_long(state, context.limits);
+  Run run(state, context);
+  if (reason == nullptr || run.closed()) return;
+  terminate(run, reason, nullptr, "history-service");
+  count_history(state, run.effects.events);
+  Effects& effects = transition.effects;
+  std::move(run.effects.events.begin(), run.effects.events.end(), std::back_inserter(effects.events));
+  std::move(run.effects.outbox.begin(), run.effects.outbox.end(), std::back_inserter(effects.outbox));
+  effects.dispatch_workflow_task = false;
+  effects.dispatch_activities.clear();
+  effects.visibility_changed = effects.closed = true;
+  transition.durable = true;
+}
+
 }  // namespace
 
 Transition apply(state::RunState& state, const Input& input, const Context& context) {
@@ -48,38 +82,38 @@ Transition apply(state::RunState& state, const Input& input, const Context& cont
     transition.status = complete_workflow_task(state, *completion, context, transition);
   } else {
     Run run(state, context);
-    transition.status = std::visit(
-        Overloaded{
-            [&](const SignalWorkflow& in) {
-              const auto& request = in.request;
-              return signal(run, request.signal_name(), request.has_input() ? &request.input() : nullptr,
-                            request.has_header() ? &request.header() : nullptr, request.identity(), request.request_id(), nullptr);
-            },
-            [&](const RequestCancelWorkflow& in) { return cancel_by_request(run, in.request); },
-            [&](const TerminateWorkflow& in) { return terminate_by_request(run, in.request); },
-            [&](const StartWorkflowTask& in) { return start_workflow_task(run, in, transition.output); },
-            [&](const CompleteWorkflowTask&) { return absl::OkStatus(); },
-            [&](const FailWorkflowTask& in) { return fail_workflow_task(run, in); },
-            [&](const ResetSticky&) { return reset_sticky(run), absl::OkStatus(); },
-            [&](const StartActivity& in) { return start_activity(run, in, transition.output); },
-            [&](const CompleteActivity& in) { return complete_activity(run, in); },
-            [&](const FailActivity& in) { return fail_activity(run, in); },
-            [&](const CancelActivity& in) { return cancel_activity(run, in); },
-            [&](const HeartbeatActivity& in) { return heartbeat_activity(run, in, transition.output); },
-            [&](const Tick&) { return tick(run), absl::OkStatus(); },
-            [&](const ReceiveMessage& in) { return receive_message(run, in.message); },
-            [&](const MessageAnswered& in) { return message_answered(run, in); },
-        },
-        input);
+    transition.status =
+        std::visit(Overloaded{
+                       [&](const SignalWorkflow& in) {
+                         const auto& request = in.request;
+                         return signal(run, request.signal_name(), request.has_input() ? &request.input() : nullptr,
+                                       request.has_header() ? &request.header() : nullptr, request.identity(),
+                                       request.request_id(), nullptr);
+                       },
+                       [&](const RequestCancelWorkflow& in) { return cancel_by_request(run, in.request); },
+                       [&](const TerminateWorkflow& in) { return terminate_by_request(run, in.request); },
+                       [&](const StartWorkflowTask& in) { return start_workflow_task(run, in, transition.output); },
+                       [&](const CompleteWorkflowTask&) { return absl::OkStatus(); },
+                       [&](const FailWorkflowTask& in) { return fail_workflow_task(run, in); },
+                       [&](const ResetSticky&) { return reset_sticky(run), absl::OkStatus(); },
+                       [&](const StartActivity& in) { return start_activity(run, in, transition.output); },
+                       [&](const CompleteActivity& in) { return complete_activity(run, in); },
+                       [&](const FailActivity& in) { return fail_activity(run, in); },
+                       [&](const CancelActivity& in) { return cancel_activity(run, in); },
+                       [&](const HeartbeatActivity& in) { return heartbeat_activity(run, in, transition.output); },
+                       [&](const Tick&) { return tick(run), absl::OkStatus(); },
+                       [&](const ReceiveMessage& in) { return receive_message(run, in.message); },
+                       [&](const MessageAnswered& in) { return message_answered(run, in); },
+                   },
+                   input);
     transition.effects = std::move(run.effects);
     transition.successor = std::move(run.successor);
     transition.changed = run.changed;
     transition.durable = run.durable;
   }
   if (!transition.changed) return transition;
-  int64_t bytes = 0;
-  for (const HistoryEvent& event : transition.effects.events) bytes += static_cast<int64_t>(event.ByteSizeLong());
-  state.set_history_size_bytes(state.history_size_bytes() + bytes);
+  count_history(state, transition.effects.events);
+  enforce_history_limits(state, context, transition);
   state.set_state_transition_count(state.state_transition_count() + 1);
   return transition;
 }

@@ -1,6 +1,6 @@
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
+
+#include <absl/strings/str_cat.h>
 
 #include "engine/core/error.h"
 #include "engine/core/run.h"
@@ -8,29 +8,42 @@
 namespace skald::core {
 namespace {
 
-// Enough to tell a repeated request from a new one; a request is repeated within minutes, not after thousands of others.
+// Enough to tell a repeated request from a new one; a request is repeated within minutes, not after thousands of
+// others.
 constexpr int kRememberedSignals = 1'000;
+
+bool buffer_is_full(const Run& run) {
+  size_t bytes = 0;
+  for (const HistoryEvent& event : run.state.buffered_events()) bytes += event.ByteSizeLong();
+  const Limits& limits = run.context.limits;
+  return static_cast<size_t>(run.state.buffered_events_size()) >= limits.buffered_events ||
+         bytes >= limits.buffered_bytes;
+}
 
 }  // namespace
 
-absl::Status signal(Run& run, const std::string& name, const common::Payloads* input, const common::Header* header, const std::string& identity,
-                    const std::string& request_id, const common::WorkflowExecution* sender) {
+absl::Status signal(Run& run, const std::string& name, const common::Payloads* input, const common::Header* header,
+                    const std::string& identity, const std::string& request_id,
+                    const common::WorkflowExecution* sender) {
   if (run.closed()) return already_completed();
   auto& seen = *run.state.mutable_signal_request_ids();
   if (!request_id.empty() && std::find(seen.begin(), seen.end(), request_id) != seen.end()) return absl::OkStatus();
   const Limits& limits = run.context.limits;
   if (run.state.signal_count() >= limits.signals_per_run) {
-    return absl::InvalidArgumentError(absl::StrCat("exceeded workflow execution limit for signal events: ", limits.signals_per_run));
+    return absl::InvalidArgumentError(
+        absl::StrCat("exceeded workflow execution limit for signal events: ", limits.signals_per_run));
   }
-  if (run.task_started() && static_cast<size_t>(run.state.buffered_events_size()) >= limits.buffered_events) {
-    return absl::ResourceExhaustedError("too many events wait for the workflow's current task; try again when it is done");
+  if (run.task_started() && buffer_is_full(run)) {
+    return absl::ResourceExhaustedError(
+        "too many events wait for the workflow's current task; try again when it is done");
   }
   if (!request_id.empty()) {
     *seen.Add() = request_id;
     if (seen.size() > kRememberedSignals) seen.erase(seen.begin());
   }
   run.state.set_signal_count(run.state.signal_count() + 1);
-  auto* attributes = run.arrive(enums::EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED).mutable_workflow_execution_signaled_event_attributes();
+  auto* attributes =
+      run.arrive(enums::EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED).mutable_workflow_execution_signaled_event_attributes();
   attributes->set_signal_name(name);
   if (input != nullptr) *attributes->mutable_input() = *input;
   if (header != nullptr) *attributes->mutable_header() = *header;
@@ -41,14 +54,15 @@ absl::Status signal(Run& run, const std::string& name, const common::Payloads* i
   return absl::OkStatus();
 }
 
-absl::Status request_cancel(Run& run, const std::string& reason, const std::string& identity, const std::string& request_id,
-                            int64_t external_initiated_event_id, const common::WorkflowExecution* sender) {
+absl::Status request_cancel(Run& run, const std::string& reason, const std::string& identity,
+                            const std::string& request_id, int64_t external_initiated_event_id,
+                            const common::WorkflowExecution* sender) {
   if (run.closed()) return already_completed();
   if (run.state.cancel_requested()) return absl::OkStatus();
   run.state.set_cancel_requested(true);
   run.state.set_cancel_request_id(request_id);
-  auto* attributes =
-      run.arrive(enums::EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED).mutable_workflow_execution_cancel_requested_event_attributes();
+  auto* attributes = run.arrive(enums::EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED)
+                         .mutable_workflow_execution_cancel_requested_event_attributes();
   attributes->set_cause(reason);
   attributes->set_identity(identity);
   attributes->set_external_initiated_event_id(external_initiated_event_id);

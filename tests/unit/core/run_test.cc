@@ -206,5 +206,39 @@ TEST_F(RunTest, AStickyTaskThatNobodyTakesGoesToTheNormalQueueWithoutCountingAsA
   EXPECT_EQ(run_.workflow_task().attempt(), 1);
 }
 
+TEST_F(RunTest, TerminatesARunWhoseHistoryHasTooManyEvents) {
+  limits_.history_error_events = 10;
+  begin(request());
+  Transition last;
+  for (int i = 0; i < 20 && !last.effects.closed; ++i) last = apply_input(signal(std::to_string(i)));
+  EXPECT_EQ(run_.status(), enums::WORKFLOW_EXECUTION_STATUS_TERMINATED);
+  ASSERT_TRUE(events_.back().has_workflow_execution_terminated_event_attributes());
+  EXPECT_EQ(events_.back().workflow_execution_terminated_event_attributes().reason(),
+            "Workflow history count exceeds limit.");
+  EXPECT_FALSE(last.effects.dispatch_workflow_task);
+  EXPECT_TRUE(last.effects.visibility_changed);
+}
+
+TEST_F(RunTest, TerminatesARunWhoseHistoryIsTooLarge) {
+  limits_.history_error_bytes = 1000;
+  begin(request());
+  SignalWorkflow large = signal("1");
+  large.request.mutable_input()->add_payloads()->set_data(std::string(2000, 'x'));
+  apply_input(large);
+  EXPECT_EQ(run_.status(), enums::WORKFLOW_EXECUTION_STATUS_TERMINATED);
+  EXPECT_EQ(events_.back().workflow_execution_terminated_event_attributes().reason(),
+            "Workflow history size exceeds limit.");
+}
+
+TEST_F(RunTest, RefusesSignalsBeyondWhatATaskMayLeaveWaiting) {
+  limits_.buffered_bytes = 1000;
+  begin(request());
+  take_task();
+  SignalWorkflow large = signal("1");
+  large.request.mutable_input()->add_payloads()->set_data(std::string(2000, 'x'));
+  EXPECT_TRUE(apply_input(large).status.ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(apply_input(signal("2")).status));
+}
+
 }  // namespace
 }  // namespace skald::core
