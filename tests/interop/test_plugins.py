@@ -1,7 +1,10 @@
 """The server's own plugins as activities of a workflow in the Python SDK: each is an effect that happens once."""
 
 import asyncio
+import json
+import shutil
 import uuid
+from collections import Counter
 from datetime import timedelta
 
 from temporalio import workflow
@@ -11,7 +14,7 @@ from temporalio.exceptions import ActivityError
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from conftest import BINARY, Server
+    from conftest import BINARY, ROOT, Server
 
 QUEUE = "interop-plugins"
 
@@ -96,6 +99,48 @@ def test_plugins_that_misbehave_fail_their_activity_only(tmp_path):
         assert heard["throw"] == ["ApplicationError", "std::out_of_range", "shelf 7 is not there"]
         assert heard["hang"][0] == "TimeoutError" and heard["hang"][1] == 1, "start to close"
         assert heard["beat"][0] == "CancelledError"
+
+    asyncio.run(run())
+    server.stop()
+
+
+def test_lost_answers_and_kills_leave_no_money_and_no_goods_behind(tmp_path):
+    """A third of all steps and compensations lose their answer, orders fail at each step, and the server is killed twice on the way."""
+    plugins = shutil.copytree(BINARY.parent / "plugins", tmp_path / "plugins", ignore=shutil.ignore_patterns("CMakeFiles", "*.cmake", "*.a"))
+    lose = {"fault": "lose_answer", "share": 0.33}
+    for plugin, activities in {
+        "inventory": ["reserve", "release", "confirm"],
+        "payment": ["charge", "cancel"],
+        "logistics": ["create_waybill", "cancel_waybill"],
+    }.items():
+        (plugins / f"{plugin}.json").write_text(json.dumps({"sandbox": {activity: lose for activity in activities}}))
+    options = ["--workflows", str(ROOT / "workflows"), "--plugins", str(plugins)]
+    server = Server(tmp_path / "skald.sqlite", options=options).start()
+
+    def order(number):
+        refused = {0: {"ship": "fail"}, 1: {"confirm": "fail"}, 2: {"pay": "fail"}}.get(number % 8)
+        items = [{"sku": "TEA", "quantity": 2, "unit_price": 100}]
+        return {"order_id": f"o{number}", "country": "UK", "currency": "GBP", "items": items, "total": 200, "sandbox": refused}
+
+    async def run():
+        client = await Client.connect(server.address)
+
+        async def workflow_result(name, given, workflow_id):
+            return await client.execute_workflow(name, given, id=workflow_id, task_queue="skald")
+
+        await workflow_result("stock_load", {"items": [{"sku": "TEA", "quantity": 1000}]}, "stock")
+        handles = [await client.start_workflow("order_fulfillment", order(n), id=f"o{n}", task_queue="skald") for n in range(160)]
+        for _ in range(2):
+            await asyncio.sleep(0.3)
+            server.kill()
+            server.start()
+        results = await asyncio.wait_for(asyncio.gather(*[handle.result() for handle in handles]), 90)
+        assert Counter(result["outcome"] for result in results) == {"confirmed": 100, "rejected": 60}
+        books = await workflow_result("ledger_audit", {}, "audit")
+        assert all(books[book]["balanced"] for book in ("stock", "money", "shipments")), books
+        assert (books["stock"]["shipped"], books["stock"]["reserved"], books["stock"]["on_hand"]) == (200, 0, 800)
+        assert books["money"]["captured"] - books["money"]["refunded"] == 100 * 200 and books["money"]["open"] == 0
+        assert books["shipments"]["open"] == 100
 
     asyncio.run(run())
     server.stop()
