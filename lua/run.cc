@@ -93,6 +93,8 @@ bool Run::compare_commands(int from, int to) {
 // What came from outside is told before what the script waited for, as in every SDK.
 bool Run::apply_task(int from, int task) {
   const auto& started = (*events_)[task];
+  // No script runs here, so nothing would catch an error of Lua's.
+  const Arena::HostWork host(sandbox_.arena());
   sandbox_.begin_budget();
   sandbox_.charge(static_cast<uint64_t>(task - from) * kInstructionsPerEvent);
   now_ = absl::UnixEpoch() + absl::Seconds(started.event_time().seconds()) +
@@ -215,6 +217,7 @@ bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query,
     result.set_error_message(result.failure().message());
   };
   std::string error;
+  std::optional<Arena::HostWork> host(std::in_place, sandbox_.arena());
   if (query.query_type() == "__stack_trace") {
     const std::string traces = scheduler_.stack_traces();
     lua_pushlstring(L, traces.data(), traces.size());
@@ -238,6 +241,7 @@ bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query,
   }
   Coroutine& coroutine = scheduler_.prepare(L, lua_gettop(L) - top - 1, Coroutine::Role::kQuery, Scheduler::kRootScope);
   const RandomStream stream = sandbox_.random();
+  host.reset();
   Pause pause = Pause::kNone;
   const int status = scheduler_.run_alone(coroutine, pause);
   sandbox_.random() = stream;

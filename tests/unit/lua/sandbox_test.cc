@@ -203,6 +203,29 @@ TEST(Sandbox, MemoryIsLimited) {
               HasSubstr("used up its memory"));
 }
 
+TEST(Sandbox, WhatTheHostAddsToAFullMemoryIsNoCrash) {
+  HandlerOptions options;
+  options.limits.memory_bytes = 160 << 10;
+  int completed = 0;
+  int refused = 0;
+  for (int filler = 20; filler < 420; ++filler) {
+    HistoryDriver driver(
+        "local skald = require 'skald'\nreturn function(n)\n"
+        "  skald.on_signal('s', function() end)\n  skald.on_query('q', function(a) return a end)\n"
+        "  local child = skald.child('c', { id = 'c' }):start()\n  local kept = {}\n"
+        "  for i = 1, n do kept[i] = ('x'):rep(400) .. i end\n  child:started()\n  return #kept\nend",
+        options);
+    driver.start({std::to_string(filler)});
+    driver.run_task();
+    driver.query("q", {"\"some text\""});
+    driver.signal("s", {"\"more text\""});
+    driver.run();
+    (driver.task_failure_text().empty() ? completed : refused) += 1;
+  }
+  EXPECT_GT(completed, 10);
+  EXPECT_GT(refused, 10);
+}
+
 TEST(Sandbox, AScriptCannotCatchTheEndOfItsMemoryOrTime) {
   EXPECT_THAT(run("local t = {}\nwhile true do pcall(function() while true do t[#t + 1] = #t .. 'x' end end) end",
                   small_limits())
