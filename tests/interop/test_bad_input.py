@@ -1,0 +1,137 @@
+"""What a person may do wrong at 3 a.m.: each is met with one sentence and an exit code, and costs no data; a bad script costs its own run alone."""
+
+import json
+import shutil
+import socket
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from conftest import BINARY, Server
+
+
+def refused(*arguments, **more):
+    """Runs the binary, which must end by itself, badly, and with one sentence; returns the sentence."""
+    ended = subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=30, **more)
+    assert ended.returncode not in (0, -6, -11), ended
+    said = ended.stderr.strip()
+    assert said.startswith("skald: ") and "\n" not in said, said
+    return said
+
+
+def test_a_taken_port(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        ended = subprocess.run([str(BINARY), "server", "--store", f"sqlite:{tmp_path}/s.db", "--grpc", address], capture_output=True, text=True, timeout=30)
+        assert ended.returncode == 1
+        assert f"skald: cannot listen on {address}" in ended.stderr
+
+
+def test_a_second_server_on_the_same_data(tmp_path):
+    server = Server(tmp_path / "skald.sqlite").start()
+    said = refused("server", "--store", f"sqlite:{server.store}", "--grpc", "127.0.0.1:0")
+    assert "skald.sqlite" in said
+    server.stop()
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_bytes(b"not a database, but somebody's notes\n" * 500)
+    before = file.read_bytes()
+    said = refused("server", "--store", f"sqlite:{file}", "--grpc", "127.0.0.1:0")
+    assert "notes.txt" in said
+    assert file.read_bytes() == before
+
+
+def test_a_data_file_of_a_newer_program(tmp_path):
+    server = Server(tmp_path / "skald.sqlite").start()
+    server.stop()
+    with sqlite3.connect(server.store) as data:
+        version = data.execute("PRAGMA user_version").fetchone()[0]
+        data.execute(f"PRAGMA user_version = {version + 1}")
+    said = refused("server", "--store", f"sqlite:{server.store}", "--grpc", "127.0.0.1:0")
+    assert "newer" in said
+
+
+@pytest.mark.parametrize("store", ["mysql://root@localhost/skald", "sqlite:", "files"])
+def test_a_store_that_there_is_not(store):
+    assert "--store" in refused("server", "--store", store, "--grpc", "127.0.0.1:0")
+
+
+def test_a_folder_that_cannot_be_made():
+    assert "/proc/nowhere" in refused("server", "--store", "sqlite:/proc/nowhere/s.db", "--grpc", "127.0.0.1:0")
+
+
+def test_mistakes_in_a_call_end_with_2():
+    for call in (["server", "--nonsense"], ["server", "--grpc"], ["fly"], ["workflow", "start"], ["server", "--workflows", "/no/such/folder"]):
+        assert subprocess.run([str(BINARY), *call], capture_output=True).returncode == 2, call
+
+
+SCRIPTS = {
+    "typo": "return function() retrun 1 end\n",
+    "endless": 'local skald = require "skald"\nreturn function()\n  while true do end\nend\n',
+    "hungry": "return function()\n  local t = {}\n  while true do t[#t + 1] = ('x'):rep(100000) end\nend\n",
+    "nonsense": "return function() return function() end end\n",
+    "broken": "return function(order)\n  return order.items.count\nend\n",
+    "fine": "return function(name) return 'Hello, ' .. name end\n",
+}
+
+
+def cli(server, *arguments):
+    return subprocess.run([str(BINARY), "workflow", *arguments, "--address", server.address], capture_output=True, text=True, timeout=60)
+
+
+def task_failure(server, name):
+    """The message of the run's first failed task."""
+    for _ in range(600):
+        events = json.loads(cli(server, "show", name, "-o", "json").stdout)["events"]
+        for event in events:
+            attributes = event.get("workflowTaskFailedEventAttributes")
+            if attributes:
+                return attributes["failure"]["message"]
+        time.sleep(0.05)
+    raise AssertionError(f"no task of {name} failed")
+
+
+def test_a_bad_script_fails_its_own_task_with_file_and_line_and_the_server_lives(tmp_path):
+    folder = tmp_path / "workflows"
+    folder.mkdir()
+    for name, text in SCRIPTS.items():
+        (folder / f"{name}.lua").write_text(text)
+    server = Server(tmp_path / "skald.sqlite", options=["--workflows", str(folder)]).start()
+    for name in SCRIPTS:
+        assert cli(server, "start", "--type", name, "--id", name, "--input", '"Skald"').returncode == 0
+    assert '"Hello, Skald"' in cli(server, "result", "fine").stdout
+    for name, line in {"typo": 1, "endless": 3, "hungry": 3, "broken": 2}.items():
+        assert f"{name}.lua:{line}:" in task_failure(server, name)
+    assert "nonsense" in task_failure(server, "nonsense")
+    # A mended script goes on where the broken one stood, after a restart at the latest.
+    server.stop()
+    (folder / "broken.lua").write_text("return function(order)\n  return 'mended'\nend\n")
+    server.start()
+    assert '"mended"' in cli(server, "result", "broken", "--timeout", "40s").stdout
+    server.stop()
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
+def test_a_full_disk_refuses_and_loses_nothing(tmp_path):
+    """A limit on the file's size plays the disk that is full."""
+    server = Server(tmp_path / "skald.sqlite")
+    server.start()
+    assert cli(server, "start", "--type", "t", "--id", "before", "--task-queue", "q").returncode == 0
+    subprocess.run(["prlimit", f"--pid={server.process.pid}", "--fsize=1:unlimited"], check=True)
+    failed = cli(server, "start", "--type", "t", "--id", "during", "--task-queue", "q", "--timeout", "3s")
+    assert failed.returncode != 0
+    assert server.process.poll() is None, "the server lives"
+    subprocess.run(["prlimit", f"--pid={server.process.pid}", "--fsize=unlimited:unlimited"], check=True)
+    after = cli(server, "start", "--type", "t", "--id", "after", "--task-queue", "q", "--timeout", "20s")
+    assert after.returncode == 0, after.stderr
+    server.kill()
+    server.start()
+    for workflow in ("before", "after"):
+        assert cli(server, "describe", workflow).returncode == 0
+    server.stop()
