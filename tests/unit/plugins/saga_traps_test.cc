@@ -13,6 +13,8 @@ struct Pair {
   std::function<bool(const json& audit)> nothing_left;
 };
 
+void PrintTo(const Pair& pair, std::ostream* out) { *out << pair.action << " and " << pair.compensation; }
+
 class SagaTrapsTest : public HostTest, public testing::WithParamInterface<Pair> {
  protected:
   SagaTrapsTest() {
