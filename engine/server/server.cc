@@ -39,7 +39,7 @@ absl::StatusOr<std::unique_ptr<store::Store>> open_store(const std::string& text
 }
 
 // The id that tells this cluster from others, made at the first start.
-absl::StatusOr<std::string> cluster_id(store::Store& store, base::Random& random) {
+absl::StatusOr<std::string> read_cluster_id(store::Store& store, base::Random& random) {
   auto known = store.get_setting("cluster_id");
   if (!known.ok()) return known.status();
   if (known->has_value()) return **known;
@@ -57,11 +57,12 @@ struct Server::Parts {
   core::Limits limits;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<namespaces::Registry> namespaces;
+  std::string cluster_id;
   ScriptLog script_log;
   lua::Definitions definitions;
   std::unique_ptr<lua::SlowLane> slow_lane;
   std::vector<std::unique_ptr<lua::EmbeddedLuaWorker>> scripts;  // one an owner loop
-  std::vector<std::unique_ptr<shard::EngineImpl>> engine;        // one; destroyed after the loops have stopped
+  std::unique_ptr<shard::EngineImpl> engine;                     // destroyed after the loops have stopped
   std::unique_ptr<matching::Matching> matching;
   std::unique_ptr<base::ThreadExecutor> timing;
   std::vector<std::unique_ptr<base::ThreadExecutor>> loops;
@@ -71,116 +72,143 @@ struct Server::Parts {
   std::unique_ptr<api::Backend> backend;
   std::unique_ptr<api::GrpcServer> grpc;
   int port = 0;
+
+  // The start, step by step.
+  absl::Status open_data(const ServerOptions& options);
+  absl::Status load_workflows(const ServerOptions& options);
+  absl::Status start_engine(const ServerOptions& options, std::function<void(const absl::Status&)> on_fatal);
+  absl::Status start_plugins(const ServerOptions& options);
+  absl::Status serve(const ServerOptions& options);
+  shard::EmbeddedWorker* make_script_worker(const ServerOptions& options, size_t cache_bytes);
 };
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 int Server::port() const { return parts_->port; }
 
-shard::Engine& Server::engine() { return *parts_->engine.back(); }
+shard::Engine& Server::engine() { return *parts_->engine; }
 
 std::shared_ptr<const core::NamespaceSettings> Server::namespace_settings(const std::string& name) const {
   return parts_->namespaces->by_name(name);
 }
 
-absl::Status Server::start_plugins(const ServerOptions& options) {
+absl::Status Server::Parts::open_data(const ServerOptions& options) {
+  auto opened = open_store(options.store);
+  if (!opened.ok()) return opened.status();
+  store = *std::move(opened);
+  auto registry = namespaces::Registry::open(*store, clock, *random);
+  if (!registry.ok()) return registry.status();
+  namespaces = *std::move(registry);
+  auto id = read_cluster_id(*store, *random);
+  if (!id.ok()) return id.status();
+  cluster_id = *std::move(id);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::load_workflows(const ServerOptions& options) {
+  if (options.workflows.empty()) return absl::OkStatus();
+  if (auto status = definitions.load(options.workflows); !status.ok()) return status;
+  for (const auto& definition : definitions.all_current()) {
+    if (!definition->error.empty())
+      spdlog::error("the workflow {} cannot run: {}", definition->name, definition->error);
+  }
+  slow_lane = std::make_unique<lua::SlowLane>();
+  return absl::OkStatus();
+}
+
+// One owner loop's worker for Lua workflows; null if there are none.
+shard::EmbeddedWorker* Server::Parts::make_script_worker(const ServerOptions& options, size_t cache_bytes) {
+  if (options.workflows.empty()) return nullptr;
+  lua::EmbeddedWorkerOptions worker{
+      .task_queues = {options.task_queue}, .namespaces = {options.namespace_name}, .handler = {}};
+  worker.handler.cached_bytes = cache_bytes;
+  scripts.push_back(
+      std::make_unique<lua::EmbeddedLuaWorker>(definitions, script_log, slow_lane.get(), std::move(worker)));
+  return scripts.back().get();
+}
+
+absl::Status Server::Parts::start_engine(const ServerOptions& options,
+                                         std::function<void(const absl::Status&)> on_fatal) {
+  timing = std::make_unique<base::ThreadExecutor>("skald-timing", clock);
+  matching = std::make_unique<matching::Matching>(clock, *timing);
+  const std::string holder = absl::StrCat("skald pid ", getpid());
+  // Each owner loop keeps runs, and its worker their scripts.
+  shard::OwnerLimits owner_limits;
+  owner_limits.cache_bytes = (static_cast<size_t>(options.cache_mb) << 20) / static_cast<size_t>(2 * options.owners);
+  std::vector<shard::OwnerLoop> owners;
+  for (int i = 0; i < options.owners; ++i) {
+    const int first = store::kSlots * i / options.owners;
+    const int last = store::kSlots * (i + 1) / options.owners;
+    auto lease = store->acquire(first, last, holder);
+    if (!lease.ok()) return lease.status();
+    loops.push_back(std::make_unique<base::ThreadExecutor>(absl::StrCat("skald-owner-", i), clock));
+    owners.push_back(
+        {*loops.back(), *lease, base::make_system_random(), make_script_worker(options, owner_limits.cache_bytes)});
+  }
+  engine = std::make_unique<shard::EngineImpl>(
+      shard::EngineOptions{clock, *store, *matching, *namespaces, limits}, owner_limits, std::move(owners),
+      [](const auto& attributes, const core::NamespaceSettings& ns) {
+        return visibility::decode_attributes(attributes, ns.search_attributes);
+      },
+      std::move(on_fatal));
+  engine->start();
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
   if (options.plugins.empty()) return absl::OkStatus();
   const std::string data_path = options.store.substr(options.store.find(':') + 1) + ".plugins";
   auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = data_path});
   if (!host.ok()) return host.status();
-  parts_->plugins = *std::move(host);
-  for (const std::string& problem : parts_->plugins->problems()) spdlog::warn("{}", problem);
-  parts_->transport =
-      std::make_unique<InProcessTransport>(*parts_->engine.back(), *parts_->namespaces, parts_->clock, *parts_->timing);
-  parts_->activities = std::make_unique<worker::ActivityWorker>(
-      *parts_->transport, *parts_->plugins, worker::Timing{parts_->clock, *parts_->timing},
+  plugins = *std::move(host);
+  for (const std::string& problem : plugins->problems()) spdlog::warn("{}", problem);
+  transport = std::make_unique<InProcessTransport>(*engine, *namespaces, clock, *timing);
+  activities = std::make_unique<worker::ActivityWorker>(
+      *transport, *plugins, worker::Timing{clock, *timing},
       worker::ActivityWorkerOptions{
           .namespace_name = options.namespace_name, .task_queue = options.task_queue, .identity = "skald-plugins"});
-  parts_->activities->start();
+  activities->start();
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::serve(const ServerOptions& options) {
+  backend.reset(new api::Backend{*engine, *namespaces, limits, clock, cluster_id, kVersion});
+  grpc = std::make_unique<api::GrpcServer>(api::all_methods(*backend));
+  auto bound = grpc->start(options.grpc_address);
+  if (!bound.ok()) return bound.status();
+  port = *bound;
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
                                                       std::function<void(const absl::Status&)> on_fatal) {
-  auto parts = std::make_unique<Parts>();
-  auto store = open_store(options.store);
-  if (!store.ok()) return store.status();
-  parts->store = *std::move(store);
-  auto registry = namespaces::Registry::open(*parts->store, parts->clock, *parts->random);
-  if (!registry.ok()) return registry.status();
-  parts->namespaces = *std::move(registry);
-  auto id = cluster_id(*parts->store, *parts->random);
-  if (!id.ok()) return id.status();
-
-  if (!options.workflows.empty()) {
-    if (auto status = parts->definitions.load(options.workflows); !status.ok()) return status;
-    for (const auto& definition : parts->definitions.all_current()) {
-      if (!definition->error.empty())
-        spdlog::error("the workflow {} cannot run: {}", definition->name, definition->error);
-    }
-    parts->slow_lane = std::make_unique<lua::SlowLane>();
-  }
-  parts->timing = std::make_unique<base::ThreadExecutor>("skald-timing", parts->clock);
-  parts->matching = std::make_unique<matching::Matching>(parts->clock, *parts->timing);
-  const std::string holder = absl::StrCat("skald pid ", getpid());
-  // Each owner loop keeps runs, and its worker their scripts.
-  const size_t cache_bytes = (static_cast<size_t>(options.cache_mb) << 20) / static_cast<size_t>(2 * options.owners);
-  std::vector<shard::OwnerLoop> owners;
-  for (int i = 0; i < options.owners; ++i) {
-    const int first = store::kSlots * i / options.owners;
-    const int last = store::kSlots * (i + 1) / options.owners;
-    auto lease = parts->store->acquire(first, last, holder);
-    if (!lease.ok()) return lease.status();
-    parts->loops.push_back(std::make_unique<base::ThreadExecutor>(absl::StrCat("skald-owner-", i), parts->clock));
-    shard::EmbeddedWorker* embedded = nullptr;
-    if (!options.workflows.empty()) {
-      lua::EmbeddedWorkerOptions scripts{
-          .task_queues = {options.task_queue}, .namespaces = {options.namespace_name}, .handler = {}};
-      scripts.handler.cached_bytes = cache_bytes;
-      parts->scripts.push_back(std::make_unique<lua::EmbeddedLuaWorker>(parts->definitions, parts->script_log,
-                                                                        parts->slow_lane.get(), std::move(scripts)));
-      embedded = parts->scripts.back().get();
-    }
-    owners.push_back({*parts->loops.back(), *lease, base::make_system_random(), embedded});
-  }
-  shard::OwnerLimits limits;
-  limits.cache_bytes = cache_bytes;
-  parts->engine.push_back(std::make_unique<shard::EngineImpl>(
-      shard::EngineOptions{parts->clock, *parts->store, *parts->matching, *parts->namespaces, parts->limits}, limits,
-      std::move(owners),
-      [](const auto& attributes, const core::NamespaceSettings& ns) {
-        return visibility::decode_attributes(attributes, ns.search_attributes);
-      },
-      std::move(on_fatal)));
-  shard::EngineImpl& engine = *parts->engine.back();
-  parts->backend.reset(
-      new api::Backend{engine, *parts->namespaces, parts->limits, parts->clock, *std::move(id), kVersion});
-  parts->grpc = std::make_unique<api::GrpcServer>(api::all_methods(*parts->backend));
-  engine.start();
-  auto port = parts->grpc->start(options.grpc_address);
-  std::unique_ptr<Server> server(new Server(std::move(parts)));
-  if (auto status = server->start_plugins(options); !status.ok()) return status;
-  if (!port.ok()) return port.status();
-  server->parts_->port = *port;
+  std::unique_ptr<Server> server(new Server(std::make_unique<Parts>()));
+  Parts& parts = *server->parts_;
+  if (auto status = parts.open_data(options); !status.ok()) return status;
+  if (auto status = parts.load_workflows(options); !status.ok()) return status;
+  if (auto status = parts.start_engine(options, std::move(on_fatal)); !status.ok()) return status;
+  if (auto status = parts.start_plugins(options); !status.ok()) return status;
+  if (auto status = parts.serve(options); !status.ok()) return status;
   return server;
 }
 
+// Whatever of it was built.
 Server::~Server() {
-  if (parts_ == nullptr) return;
-  parts_->grpc->drain();
-  if (parts_->activities != nullptr) {
-    parts_->activities->begin_stop();
-    parts_->transport->shutdown();
-    parts_->plugins->stop(kPluginGrace);
-    parts_->activities->stop();
+  Parts& parts = *parts_;
+  if (parts.grpc != nullptr) parts.grpc->drain();
+  if (parts.activities != nullptr) {
+    parts.activities->begin_stop();
+    parts.transport->shutdown();
+    parts.plugins->stop(kPluginGrace);
+    parts.activities->stop();
   }
-  parts_->matching->stop();
-  parts_->grpc->stop(kGrace);
-  parts_->slow_lane.reset();
-  for (auto& loop : parts_->loops) loop->stop();
-  parts_->timing->stop();
-  parts_->grpc.reset();
-  parts_->store.reset();
+  if (parts.matching != nullptr) parts.matching->stop();
+  if (parts.grpc != nullptr) parts.grpc->stop(kGrace);
+  parts.slow_lane.reset();
+  for (auto& loop : parts.loops) loop->stop();
+  if (parts.timing != nullptr) parts.timing->stop();
+  parts.grpc.reset();
+  parts.store.reset();
 }
 
 }  // namespace skald::server

@@ -47,7 +47,6 @@ class Server {
  private:
   struct Parts;
   explicit Server(std::unique_ptr<Parts> parts);
-  absl::Status start_plugins(const ServerOptions& options);
   std::unique_ptr<Parts> parts_;
 };
 
