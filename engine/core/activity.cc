@@ -225,9 +225,11 @@ state::PendingActivity* find_activity(Run& run, const state::TaskToken& token) {
 }
 
 int64_t append_activity_started(Run& run, const state::PendingActivity& activity) {
+  const absl::Time before =
+      run.state.has_last_event_time() ? to_time(run.state.last_event_time()) : absl::InfinitePast();
   auto& event = run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_STARTED);
-  // It is written when the attempt has ended, and tells when that began.
-  if (activity.has_started_time()) *event.mutable_event_time() = activity.started_time();
+  // It is written when the attempt has ended, and tells when that began; but history's time never runs backwards.
+  if (activity.has_started_time()) set(event.mutable_event_time(), std::max(before, to_time(activity.started_time())));
   auto* attributes = event.mutable_activity_task_started_event_attributes();
   attributes->set_scheduled_event_id(activity.scheduled_event_id());
   attributes->set_identity(activity.started_identity());

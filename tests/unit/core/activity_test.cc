@@ -162,5 +162,37 @@ TEST_F(ActivityTest, AResultThatArrivesDuringATaskNamesItsStartOnceBothAreWritte
   EXPECT_EQ(done->activity_task_completed_event_attributes().started_event_id(), done->event_id() - 1);
 }
 
+TEST_F(ActivityTest, StartedEventTellsWhenTheAttemptBegan) {
+  begin(request());
+  complete(take_task(), {schedule_activity("1")});
+  const int64_t scheduled = run_.activities().begin()->first;
+  now_ += absl::Seconds(3);
+  const state::TaskToken token = take_activity(scheduled);
+  const absl::Time began = now_;
+  now_ += absl::Seconds(5);
+  apply_input(CompleteActivity{token, std::nullopt, "worker"});
+  const auto started = std::find_if(events_.begin(), events_.end(), [](const auto& event) {
+    return event.has_activity_task_started_event_attributes();
+  });
+  ASSERT_NE(started, events_.end());
+  EXPECT_EQ(to_time(started->event_time()), began);
+}
+
+TEST_F(ActivityTest, StartedEventIsNotBeforeWhatWasWrittenMeanwhile) {
+  begin(request());
+  complete(take_task(), {schedule_activity("1")});
+  const state::TaskToken token = take_activity(run_.activities().begin()->first);
+  now_ += absl::Seconds(5);
+  apply_input(signal("later"));
+  const absl::Time signalled = now_;
+  now_ += absl::Seconds(5);
+  apply_input(CompleteActivity{token, std::nullopt, "worker"});
+  const auto started = std::find_if(events_.begin(), events_.end(), [](const auto& event) {
+    return event.has_activity_task_started_event_attributes();
+  });
+  ASSERT_NE(started, events_.end());
+  EXPECT_EQ(to_time(started->event_time()), signalled);
+}
+
 }  // namespace
 }  // namespace skald::core
