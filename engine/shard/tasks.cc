@@ -237,22 +237,6 @@ void EngineImpl::shutdown_worker(Call call, api::ShutdownWorkerRequest request, 
   done(api::ShutdownWorkerResponse());
 }
 
-void EngineImpl::describe_task_queue(Call call, api::DescribeTaskQueueRequest request, Done<api::DescribeTaskQueueResponse> done) {
-  const auto kind = request.task_queue_type() == temporal::api::enums::v1::TASK_QUEUE_TYPE_ACTIVITY ? matching::TaskKind::kActivity
-                                                                                                    : matching::TaskKind::kWorkflow;
-  const matching::QueueKey queue{call.ns->id, kind, request.task_queue().name()};
-  api::DescribeTaskQueueResponse response;
-  for (const auto& poller : options_.matching.pollers(queue)) {
-    auto* info = response.add_pollers();
-    info->set_identity(poller.identity);
-    const int64_t nanos = absl::ToUnixNanos(poller.last_access);
-    info->mutable_last_access_time()->set_seconds(nanos / 1'000'000'000);
-    info->mutable_last_access_time()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-  }
-  if (request.report_stats()) response.mutable_stats()->set_approximate_backlog_count(static_cast<int64_t>(options_.matching.backlog(queue)));
-  done(std::move(response));
-}
-
 void EngineImpl::poll_activity_task(Call call, api::PollActivityTaskQueueRequest request, Done<api::PollActivityTaskQueueResponse> done) {
   auto poll = std::make_shared<Poll<api::PollActivityTaskQueueRequest>>();
   poll->deadline = poll_deadline(call);
