@@ -38,6 +38,18 @@ absl::StatusOr<shard::Call> engine_call(const Backend& backend, const RawCall& r
   return shard::Call{std::move(settings), raw.deadline, raw.cancellation};
 }
 
+// Adds a method that answers from what is in memory: `make` takes the request and returns a StatusOr of the response.
+template <typename Request, typename Make>
+void answer(Methods& methods, std::string method, Make make) {
+  methods[std::move(method)] = [make](RawCall raw) {
+    auto request = parse<Request>(raw);
+    if (!request.ok()) return raw.reply(request.status());
+    auto response = make(*request);
+    if (!response.ok()) return raw.reply(response.status());
+    raw.reply(response->SerializeAsString());
+  };
+}
+
 // Adds the method `name`: parse, look up the namespace, `check` the form, and call the engine's `method`.
 template <typename Request, typename Response, typename Check>
 void add(const Backend& backend, Methods& methods, const char* name,

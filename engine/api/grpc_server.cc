@@ -17,7 +17,8 @@ namespace skald::api {
 namespace {
 
 constexpr size_t kLargestRequest = 4 << 20;
-constexpr char kWorkflowService[] = "temporal.api.workflowservice.v1.WorkflowService";
+constexpr const char* kServices[] = {"temporal.api.operatorservice.v1.OperatorService",
+                                     "temporal.api.workflowservice.v1.WorkflowService"};
 
 grpc::Status to_grpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
@@ -163,7 +164,7 @@ absl::StatusOr<int> GrpcServer::start(const std::string& address) {
         "cannot listen on ", address,
         ": the address is in use or not this machine's; stop what uses it, or choose another with --grpc"));
   }
-  running->server->GetHealthCheckService()->SetServingStatus(kWorkflowService, true);
+  for (const char* service : kServices) running->server->GetHealthCheckService()->SetServingStatus(service, true);
   running_ = std::move(running);
   return port;
 }

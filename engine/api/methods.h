@@ -28,5 +28,6 @@ void add_system_methods(const Backend& backend, Methods& methods);     // system
 void add_workflow_methods(const Backend& backend, Methods& methods);   // workflow_methods.cc: start, signal, query, cancel, list, ...
 void add_worker_methods(const Backend& backend, Methods& methods);     // worker_methods.cc: polls and their answers
 void add_history_methods(const Backend& backend, Methods& methods);    // history_methods.cc: history and polls whose answers hold it
+void add_operator_methods(const Backend& backend, Methods& methods);   // operator_methods.cc: search attributes, clusters
 
 }  // namespace skald::api

@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "temporal/api/operatorservice/v1/service.pb.h"
 #include "temporal/api/workflowservice/v1/service.pb.h"
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
@@ -17,12 +18,14 @@ using google::protobuf::FileDescriptor;
 using Request = reflection::v1::ServerReflectionRequest;
 using Response = reflection::v1::ServerReflectionResponse;
 
-constexpr const char* kServices[] = {"grpc.health.v1.Health", "temporal.api.workflowservice.v1.WorkflowService"};
+constexpr const char* kServices[] = {"grpc.health.v1.Health", "temporal.api.operatorservice.v1.OperatorService",
+                                     "temporal.api.workflowservice.v1.WorkflowService"};
 
-// The generated pool knows what is linked: naming the service's table links it.
+// The generated pool knows what is linked: naming the services' tables links them.
 const DescriptorPool& pool() {
-  [[maybe_unused]] static const void* volatile linked =
-      &descriptor_table_temporal_2fapi_2fworkflowservice_2fv1_2fservice_2eproto;
+  [[maybe_unused]] static const void* volatile linked[] = {
+      &descriptor_table_temporal_2fapi_2fworkflowservice_2fv1_2fservice_2eproto,
+      &descriptor_table_temporal_2fapi_2foperatorservice_2fv1_2fservice_2eproto};
   return *DescriptorPool::generated_pool();
 }
 

@@ -6,19 +6,6 @@
 namespace skald::api {
 namespace {
 
-
-// A method that answers from what is in memory.
-template <typename Request, typename F>
-void answer(Methods& methods, const char* name, F make) {
-  methods[workflow_method(name)] = [make](RawCall raw) {
-    auto request = parse<Request>(raw);
-    if (!request.ok()) return raw.reply(request.status());
-    auto response = make(*request);
-    if (!response.ok()) return raw.reply(response.status());
-    raw.reply(response->SerializeAsString());
-  };
-}
-
 wire::GetSystemInfoResponse system_info(const Backend& backend) {
   wire::GetSystemInfoResponse response;
   response.set_server_version(backend.version);
@@ -53,8 +40,18 @@ void describe(const Backend& backend, const namespaces::Record& record, Response
   response->mutable_replication_config()->set_active_cluster_name("active");
 }
 
+absl::Status change(const wire::UpdateNamespaceRequest& request, namespaces::Record& record) {
+  if (!request.update_info().description().empty()) record.set_description(request.update_info().description());
+  if (!request.update_info().owner_email().empty()) record.set_owner_email(request.update_info().owner_email());
+  for (const auto& [key, value] : request.update_info().data()) (*record.mutable_data())[key] = value;
+  if (request.config().has_workflow_execution_retention_ttl()) {
+    *record.mutable_retention() = request.config().workflow_execution_retention_ttl();
+  }
+  return absl::OkStatus();
+}
+
 void add_namespaces(const Backend& backend, Methods& methods) {
-  answer<wire::DescribeNamespaceRequest>(methods, "DescribeNamespace",
+  answer<wire::DescribeNamespaceRequest>(methods, workflow_method("DescribeNamespace"),
                                          [&backend](const auto& request) -> absl::StatusOr<wire::DescribeNamespaceResponse> {
                                            if (request.namespace_().empty() && request.id().empty()) {
                                              return absl::InvalidArgumentError("Namespace not set on request.");
@@ -65,12 +62,12 @@ void add_namespaces(const Backend& backend, Methods& methods) {
                                            describe(backend, *record, &response);
                                            return response;
                                          });
-  answer<wire::ListNamespacesRequest>(methods, "ListNamespaces", [&backend](const auto&) -> absl::StatusOr<wire::ListNamespacesResponse> {
+  answer<wire::ListNamespacesRequest>(methods, workflow_method("ListNamespaces"), [&backend](const auto&) -> absl::StatusOr<wire::ListNamespacesResponse> {
     wire::ListNamespacesResponse response;
     for (const auto& record : backend.namespaces.list()) describe(backend, record, response.add_namespaces());
     return response;
   });
-  answer<wire::RegisterNamespaceRequest>(methods, "RegisterNamespace",
+  answer<wire::RegisterNamespaceRequest>(methods, workflow_method("RegisterNamespace"),
                                          [&backend](const auto& request) -> absl::StatusOr<wire::RegisterNamespaceResponse> {
                                            if (request.is_global_namespace()) {
                                              return absl::UnimplementedError("global namespaces are not implemented by this server");
@@ -84,17 +81,11 @@ void add_namespaces(const Backend& backend, Methods& methods) {
                                            if (auto status = backend.namespaces.add(std::move(record)); !status.ok()) return status;
                                            return wire::RegisterNamespaceResponse();
                                          });
-  answer<wire::UpdateNamespaceRequest>(methods, "UpdateNamespace",
+  answer<wire::UpdateNamespaceRequest>(methods, workflow_method("UpdateNamespace"),
                                        [&backend](const auto& request) -> absl::StatusOr<wire::UpdateNamespaceResponse> {
-                                         auto record = backend.namespaces.describe(request.namespace_(), "");
+                                         auto record = backend.namespaces.update(
+                                             request.namespace_(), [&request](namespaces::Record& changed) { return change(request, changed); });
                                          if (!record.ok()) return record.status();
-                                         if (!request.update_info().description().empty()) record->set_description(request.update_info().description());
-                                         if (!request.update_info().owner_email().empty()) record->set_owner_email(request.update_info().owner_email());
-                                         for (const auto& [key, value] : request.update_info().data()) (*record->mutable_data())[key] = value;
-                                         if (request.config().has_workflow_execution_retention_ttl()) {
-                                           *record->mutable_retention() = request.config().workflow_execution_retention_ttl();
-                                         }
-                                         if (auto status = backend.namespaces.update(*record); !status.ok()) return status;
                                          wire::UpdateNamespaceResponse response;
                                          describe(backend, *record, &response);
                                          return response;
@@ -104,9 +95,9 @@ void add_namespaces(const Backend& backend, Methods& methods) {
 }  // namespace
 
 void add_system_methods(const Backend& backend, Methods& methods) {
-  answer<wire::GetSystemInfoRequest>(methods, "GetSystemInfo",
+  answer<wire::GetSystemInfoRequest>(methods, workflow_method("GetSystemInfo"),
                                      [&backend](const auto&) { return absl::StatusOr<wire::GetSystemInfoResponse>(system_info(backend)); });
-  answer<wire::GetClusterInfoRequest>(methods, "GetClusterInfo", [&backend](const auto&) -> absl::StatusOr<wire::GetClusterInfoResponse> {
+  answer<wire::GetClusterInfoRequest>(methods, workflow_method("GetClusterInfo"), [&backend](const auto&) -> absl::StatusOr<wire::GetClusterInfoResponse> {
     wire::GetClusterInfoResponse response;
     response.set_server_version(backend.version);
     response.set_cluster_id(backend.cluster_id);
@@ -125,6 +116,7 @@ Methods all_methods(const Backend& backend) {
   add_workflow_methods(backend, methods);
   add_worker_methods(backend, methods);
   add_history_methods(backend, methods);
+  add_operator_methods(backend, methods);
   return methods;
 }
 

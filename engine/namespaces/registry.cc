@@ -15,15 +15,6 @@ namespace enums = temporal::api::enums::v1;
 constexpr int64_t kDefaultRetentionSeconds = 24 * 3600;
 constexpr int64_t kShortestRetentionSeconds = 3600;
 
-// Attributes that SDKs and tools set without asking whether they are defined.
-const std::map<std::string, int>& predefined() {
-  static const auto* attributes = new std::map<std::string, int>{{"BuildIds", enums::INDEXED_VALUE_TYPE_KEYWORD_LIST},
-                                                                 {"TemporalChangeVersion", enums::INDEXED_VALUE_TYPE_KEYWORD_LIST},
-                                                                 {"BinaryChecksums", enums::INDEXED_VALUE_TYPE_KEYWORD_LIST},
-                                                                 {"BatcherUser", enums::INDEXED_VALUE_TYPE_KEYWORD}};
-  return *attributes;
-}
-
 absl::Status check(const Record& record) {
   if (record.name().empty()) return absl::InvalidArgumentError("Namespace not set on request.");
   if (record.name().size() > 1'000) return absl::InvalidArgumentError("Namespace exceeds the length limit of 1000.");
@@ -34,6 +25,14 @@ absl::Status check(const Record& record) {
 }
 
 }  // namespace
+
+const std::map<std::string, int>& predefined_attributes() {
+  static const auto* attributes = new std::map<std::string, int>{{"BuildIds", enums::INDEXED_VALUE_TYPE_KEYWORD_LIST},
+                                                                 {"TemporalChangeVersion", enums::INDEXED_VALUE_TYPE_KEYWORD_LIST},
+                                                                 {"BinaryChecksums", enums::INDEXED_VALUE_TYPE_KEYWORD_LIST},
+                                                                 {"BatcherUser", enums::INDEXED_VALUE_TYPE_KEYWORD}};
+  return *attributes;
+}
 
 absl::Status namespace_not_found(std::string_view name) {
   temporal::api::errordetails::v1::NamespaceNotFoundFailure detail;
@@ -88,6 +87,7 @@ std::vector<Record> Registry::list() const {
 
 absl::Status Registry::add(Record record) {
   if (auto status = check(record); !status.ok()) return status;
+  const std::lock_guard writing(write_mutex_);
   if (by_name(record.name()) != nullptr) {
     return core::with_detail(absl::AlreadyExistsError("Namespace already exists."), temporal::api::errordetails::v1::NamespaceAlreadyExistsFailure());
   }
@@ -100,9 +100,14 @@ absl::Status Registry::add(Record record) {
   return save(record);
 }
 
-absl::Status Registry::update(const Record& record) {
-  if (auto status = check(record); !status.ok()) return status;
-  return save(record);
+absl::StatusOr<Record> Registry::update(std::string_view name, absl::FunctionRef<absl::Status(Record&)> change) {
+  const std::lock_guard writing(write_mutex_);
+  auto record = describe(name, "");
+  if (!record.ok()) return record.status();
+  if (auto status = change(*record); !status.ok()) return status;
+  if (auto status = check(*record); !status.ok()) return status;
+  if (auto status = save(*record); !status.ok()) return status;
+  return record;
 }
 
 absl::Status Registry::save(const Record& record) {
@@ -116,7 +121,7 @@ void Registry::remember(Record record) {
   settings->id = record.id();
   settings->name = record.name();
   settings->retention = absl::Seconds(record.retention().seconds());
-  settings->search_attributes = predefined();
+  settings->search_attributes = predefined_attributes();
   for (const auto& [name, type] : record.search_attributes()) settings->search_attributes[name] = type;
   const std::lock_guard lock(mutex_);
   names_[record.id()] = record.name();

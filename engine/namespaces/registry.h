@@ -1,5 +1,6 @@
 #pragma once
 
+#include <absl/functional/function_ref.h>
 #include <absl/status/statusor.h>
 
 #include <map>
@@ -32,7 +33,8 @@ class Registry final : public shard::NamespaceSource {
   std::vector<Record> list() const;  // by name
   // ALREADY_EXISTS `Namespace already exists.`, with NamespaceAlreadyExistsFailure. The id and the time are given here.
   absl::Status add(Record record);
-  absl::Status update(const Record& record);
+  // Reads the record, has `change` change it and saves it, as one step. What `change` refuses is returned and not saved.
+  absl::StatusOr<Record> update(std::string_view name, absl::FunctionRef<absl::Status(Record&)> change);
 
  private:
   struct Entry {
@@ -47,11 +49,15 @@ class Registry final : public shard::NamespaceSource {
   store::Store& store_;
   const base::Clock& clock_;
   base::Random& random_;
+  std::mutex write_mutex_;  // one change at a time; taken before mutex_
   mutable std::mutex mutex_;
   std::map<std::string, Entry, std::less<>> by_name_;
   std::map<std::string, std::string, std::less<>> names_;  // by id
 };
 
 absl::Status namespace_not_found(std::string_view name);
+
+// Attributes that SDKs and tools set without asking whether they are defined: every namespace has them. Name -> IndexedValueType.
+const std::map<std::string, int>& predefined_attributes();
 
 }  // namespace skald::namespaces

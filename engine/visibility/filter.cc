@@ -29,7 +29,7 @@ struct Attribute {
   Kind kind;
 };
 
-std::optional<Attribute> standard(const std::string& name) {
+const std::map<std::string, std::pair<Column, Kind>>& standard_table() {
   static const auto* attributes = new std::map<std::string, std::pair<Column, Kind>>{
       {"WorkflowId", {Column::kWorkflowId, Kind::kText}},
       {"RunId", {Column::kRunId, Kind::kText}},
@@ -46,8 +46,12 @@ std::optional<Attribute> standard(const std::string& name) {
       {"ParentRunId", {Column::kParentRunId, Kind::kText}},
       {"RootWorkflowId", {Column::kRootWorkflowId, Kind::kText}},
       {"RootRunId", {Column::kRootRunId, Kind::kText}}};
-  const auto found = attributes->find(name);
-  if (found == attributes->end()) return std::nullopt;
+  return *attributes;
+}
+
+std::optional<Attribute> standard(const std::string& name) {
+  const auto found = standard_table().find(name);
+  if (found == standard_table().end()) return std::nullopt;
   return Attribute{{found->second.first, "", 0}, found->second.second};
 }
 
@@ -159,6 +163,14 @@ class Parser {
 
   absl::Status wrong(const std::string& what) const {
     return absl::InvalidArgumentError(absl::StrCat("invalid query at character ", at_ + 1, ": ", what));
+  }
+
+  // Whether ORDER BY comes next; nothing is read.
+  bool order_by() {
+    const size_t before = at_;
+    const bool comes = word("ORDER") && word("BY");
+    at_ = before;
+    return comes;
   }
 
   absl::Status leftover() {
@@ -360,10 +372,21 @@ absl::Status check_length(const std::string& text) {
 
 }  // namespace
 
+std::map<std::string, int> standard_attributes() {
+  std::map<std::string, int> types;
+  for (const auto& [name, attribute] : standard_table()) {
+    types[name] = attribute.second == Kind::kTime      ? enums::INDEXED_VALUE_TYPE_DATETIME
+                  : attribute.second == Kind::kInteger ? enums::INDEXED_VALUE_TYPE_INT
+                                                       : enums::INDEXED_VALUE_TYPE_KEYWORD;
+  }
+  return types;
+}
+
 absl::StatusOr<store::Filter> parse_filter(const std::string& text, const std::map<std::string, int>& custom) {
   if (auto status = check_length(text); !status.ok()) return status;
   Parser parser(text, custom);
   if (parser.at_end()) return store::Filter();
+  if (parser.order_by()) return parser.leftover();
   auto filter = parser.disjunction();
   if (filter.ok() && !parser.at_end()) return parser.leftover();
   return filter;

@@ -5,6 +5,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from temporalio.api.enums.v1 import DescribeTaskQueueMode, IndexedValueType, TaskQueueType
+from temporalio.api.operatorservice.v1 import request_response_pb2 as operator
 from temporalio.api.workflowservice.v1 import request_response_pb2 as api
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -12,14 +14,14 @@ from temporalio.service import RPCError, RPCStatusCode
 NOT_THERE = ["ListSchedules", "CreateSchedule", "ResetWorkflowExecution", "UpdateWorkflowExecution", "StartBatchOperation", "DeleteWorkflowExecution"]
 
 
-def call(server, method, request, timeout=timedelta(seconds=10)):
+def call(server, method, request, timeout=timedelta(seconds=10), service="workflow_service"):
     """The status code and text of one request; (None, response) if it is answered."""
 
     async def run():
         client = await Client.connect(server.address)
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", method).lower()
         try:
-            return None, await getattr(client.workflow_service, name)(request, timeout=timeout)
+            return None, await getattr(getattr(client, service), name)(request, timeout=timeout)
         except RPCError as error:
             return error.status, error.message
 
@@ -106,3 +108,71 @@ def test_a_poll_of_an_empty_queue_answers_empty_before_its_deadline(server):
     status, response = call(server, "PollActivityTaskQueue", poll, timedelta(seconds=4))
     assert status is None
     assert response.task_token == b""
+
+
+def operate(server, method, **fields):
+    return call(server, method, getattr(operator, method + "Request")(namespace="default", **fields), service="operator_service")
+
+
+def defined(server):
+    return operate(server, "ListSearchAttributes")[1]
+
+
+def test_search_attributes_are_defined_listed_and_removed(server):
+    keyword, number = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD, IndexedValueType.INDEXED_VALUE_TYPE_INT
+    assert operate(server, "AddSearchAttributes", search_attributes={"City": keyword, "Amount": number})[0] is None
+    assert operate(server, "AddSearchAttributes", search_attributes={"City": keyword})[0] is None, "a repetition is no error"
+    assert defined(server).custom_attributes == {"City": keyword, "Amount": number}
+    assert defined(server).system_attributes["WorkflowId"] == keyword
+    assert operate(server, "RemoveSearchAttributes", search_attributes=["Amount"])[0] is None
+    assert defined(server).custom_attributes == {"City": keyword}
+
+
+REFUSED_ATTRIBUTES = {
+    "another type": ("AddSearchAttributes", {"Taken": 3}, RPCStatusCode.ALREADY_EXISTS),
+    "a standard name": ("AddSearchAttributes", {"WorkflowId": 2}, RPCStatusCode.INVALID_ARGUMENT),
+    "a predefined name": ("AddSearchAttributes", {"BuildIds": 2}, RPCStatusCode.INVALID_ARGUMENT),
+    "no type": ("AddSearchAttributes", {"Typeless": 0}, RPCStatusCode.INVALID_ARGUMENT),
+    "an unknown type": ("AddSearchAttributes", {"Typeless": 99}, RPCStatusCode.INVALID_ARGUMENT),
+    "none to add": ("AddSearchAttributes", {}, RPCStatusCode.INVALID_ARGUMENT),
+    "none to remove": ("RemoveSearchAttributes", [], RPCStatusCode.INVALID_ARGUMENT),
+    "removal of what is not there": ("RemoveSearchAttributes", ["Taken", "Nowhere"], RPCStatusCode.NOT_FOUND),
+    "removal of a standard one": ("RemoveSearchAttributes", ["WorkflowId"], RPCStatusCode.INVALID_ARGUMENT),
+}
+
+
+@pytest.mark.parametrize("method, attributes, code", REFUSED_ATTRIBUTES.values(), ids=REFUSED_ATTRIBUTES.keys())
+def test_a_change_of_search_attributes_is_refused_whole(server, method, attributes, code):
+    operate(server, "AddSearchAttributes", search_attributes={"Taken": 2})
+    before = defined(server)
+    assert operate(server, method, search_attributes=attributes)[0] == code
+    assert defined(server) == before
+
+
+def test_search_attributes_of_an_unknown_namespace_are_not_found(server):
+    request = operator.ListSearchAttributesRequest(namespace="nowhere")
+    assert call(server, "ListSearchAttributes", request, service="operator_service")[0] == RPCStatusCode.NOT_FOUND
+
+
+def test_the_one_cluster_is_listed(server):
+    status, response = call(server, "ListClusters", operator.ListClustersRequest(), service="operator_service")
+    assert status is None
+    assert [cluster.cluster_name for cluster in response.clusters] == ["active"]
+
+
+def test_a_queue_nobody_polls_is_described_by_its_backlog(server):
+    waiting = start()
+    waiting.workflow_id, waiting.task_queue.name = "waits", "unpolled"
+    assert call(server, "StartWorkflowExecution", waiting)[0] is None
+    plain = api.DescribeTaskQueueRequest(namespace="default", report_stats=True, include_task_queue_status=True)
+    plain.task_queue.name = "unpolled"
+    _, response = call(server, "DescribeTaskQueue", plain)
+    assert response.stats.approximate_backlog_count == response.task_queue_status.backlog_count_hint == 1
+    assert not response.pollers
+    enhanced = api.DescribeTaskQueueRequest(namespace="default", report_stats=True, report_pollers=True, report_task_reachability=True)
+    enhanced.task_queue.name = "unpolled"
+    enhanced.api_mode = DescribeTaskQueueMode.DESCRIBE_TASK_QUEUE_MODE_ENHANCED
+    _, response = call(server, "DescribeTaskQueue", enhanced)
+    types = response.versions_info[""].types_info
+    assert types[TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW].stats.approximate_backlog_count == 1
+    assert types[TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY].stats.approximate_backlog_count == 0

@@ -152,7 +152,7 @@ TEST_F(GrpcServerTest, ReflectsThroughAStreamOfQuestions) {
     ASSERT_TRUE(next());
     reflection::v1::ServerReflectionResponse response;
     ASSERT_TRUE(response.ParseFromString(text_of(bytes)));
-    EXPECT_EQ(response.list_services_response().service(1).name(), "temporal.api.workflowservice.v1.WorkflowService");
+    EXPECT_EQ(response.list_services_response().service(2).name(), "temporal.api.workflowservice.v1.WorkflowService");
   }
   stream->WritesDone(nullptr);
   ASSERT_TRUE(next());

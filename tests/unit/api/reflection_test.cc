@@ -40,7 +40,7 @@ TEST(Reflect, FindsAFileByItsName) {
 TEST(Reflect, ListsTheServices) {
   ServerReflectionRequest request;
   request.set_list_services("");
-  EXPECT_EQ(reflect(request).list_services_response().service_size(), 2);
+  EXPECT_EQ(reflect(request).list_services_response().service_size(), 3);
 }
 
 TEST(Reflect, SaysWhatThereIsNot) {

@@ -92,14 +92,27 @@ TEST_F(RegistryTest, NamesAndRetentionAreChecked) {
 
 TEST_F(RegistryTest, AnUpdateReplacesSettingsForNewCallersOnly) {
   const auto before = registry_->by_name("default");
-  Record changed = *registry_->describe("default", "");
-  changed.mutable_retention()->set_seconds(48 * 3600);
-  (*changed.mutable_search_attributes())["Amount"] = temporal::api::enums::v1::INDEXED_VALUE_TYPE_INT;
-  ASSERT_TRUE(registry_->update(changed).ok());
+  const auto changed = registry_->update("default", [](Record& record) {
+    record.mutable_retention()->set_seconds(48 * 3600);
+    (*record.mutable_search_attributes())["Amount"] = temporal::api::enums::v1::INDEXED_VALUE_TYPE_INT;
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(changed.ok());
   EXPECT_EQ(before->retention, absl::Hours(24));
   const auto after = registry_->by_name("default");
   EXPECT_EQ(after->retention, absl::Hours(48));
   EXPECT_EQ(after->search_attributes.at("Amount"), temporal::api::enums::v1::INDEXED_VALUE_TYPE_INT);
+}
+
+TEST_F(RegistryTest, ARefusedUpdateChangesNothing) {
+  const auto refused = registry_->update("default", [](Record& record) {
+    record.set_description("changed");
+    return absl::AlreadyExistsError("no");
+  });
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(registry_->describe("default", "")->description(), "");
+  const auto nobody = registry_->update("nobody", [](Record&) { return absl::OkStatus(); });
+  EXPECT_EQ(nobody.status().code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

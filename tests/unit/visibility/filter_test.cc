@@ -102,6 +102,7 @@ TEST(Filter, ErrorsSayWhatIsWrongAndWhere) {
       {"StartTime BETWEEN 1", "upper end of BETWEEN"},
       {"RunId NOT = 'a'", "expected ="},
       {"RunId='1' ORDER BY StartTime", "ORDER is not supported here"},
+      {"ORDER BY StartTime", "ORDER is not supported here"},
   };
   for (const auto& [query, expected] : cases) {
     const auto filter = parse_filter(query, custom());
