@@ -6,6 +6,8 @@
 
 #include "engine/base/uuid.h"
 #include "engine/core/times.h"
+#include "engine/visibility/attributes.h"
+#include "temporal/api/enums/v1/common.pb.h"
 #include "temporal/api/enums/v1/workflow.pb.h"
 
 namespace skald::api {
@@ -93,13 +95,23 @@ absl::Status check_search_attributes(const temporal::api::common::v1::SearchAttr
     return absl::InvalidArgumentError(absl::StrCat("number of search attributes ", attributes.indexed_fields_size(), " exceeds limit ", limits.search_attribute_keys));
   }
   std::string undefined;
+  std::string mistyped;
   std::string oversized;
   for (const auto& [name, payload] : attributes.indexed_fields()) {
     // The smallest name, so that the answer does not depend on the map's order.
-    if (!ns.search_attributes.contains(name) && (undefined.empty() || name < undefined)) undefined = name;
+    const auto type = ns.search_attributes.find(name);
+    if (type == ns.search_attributes.end()) {
+      if (undefined.empty() || name < undefined) undefined = name;
+    } else if (!visibility::is_of_type(payload, type->second) && (mistyped.empty() || name < mistyped)) {
+      mistyped = name;
+    }
     if (payload.data().size() > limits.search_attribute_value_bytes && (oversized.empty() || name < oversized)) oversized = name;
   }
   if (!undefined.empty()) return absl::InvalidArgumentError(absl::StrCat("search attribute ", undefined, " is not defined"));
+  if (!mistyped.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("invalid value for search attribute ", mistyped, ": it is not of the type that is defined for it, ",
+                                                   enums::IndexedValueType_Name(ns.search_attributes.at(mistyped))));
+  }
   if (!oversized.empty()) return absl::InvalidArgumentError(absl::StrCat("search attribute ", oversized, " exceeds size limit ", limits.search_attribute_value_bytes));
   if (attributes.ByteSizeLong() > limits.search_attributes_bytes) {
     return absl::InvalidArgumentError(absl::StrCat("total size of search attributes exceeds size limit ", limits.search_attributes_bytes));

@@ -1,3 +1,4 @@
+#include "temporal/api/enums/v1/common.pb.h"
 #include <absl/strings/str_cat.h>
 
 #include "engine/core/run.h"
@@ -23,7 +24,37 @@ void merge(Fields& into, const Fields& upserts) {
   }
 }
 
+// A type's name as SDKs know it; nullptr for a type they do not.
+const char* type_name(int type) {
+  switch (type) {
+    case enums::INDEXED_VALUE_TYPE_TEXT:
+      return "Text";
+    case enums::INDEXED_VALUE_TYPE_KEYWORD:
+      return "Keyword";
+    case enums::INDEXED_VALUE_TYPE_INT:
+      return "Int";
+    case enums::INDEXED_VALUE_TYPE_DOUBLE:
+      return "Double";
+    case enums::INDEXED_VALUE_TYPE_BOOL:
+      return "Bool";
+    case enums::INDEXED_VALUE_TYPE_DATETIME:
+      return "Datetime";
+    case enums::INDEXED_VALUE_TYPE_KEYWORD_LIST:
+      return "KeywordList";
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace
+
+void label_search_attributes(common::SearchAttributes& attributes, const NamespaceSettings& ns) {
+  for (auto& [name, payload] : *attributes.mutable_indexed_fields()) {
+    const auto type = ns.search_attributes.find(name);
+    if (type == ns.search_attributes.end() || type_name(type->second) == nullptr || is_null(payload)) continue;
+    if (!payload.metadata().contains("type")) (*payload.mutable_metadata())["type"] = type_name(type->second);
+  }
+}
 
 CommandResult upsert_search_attributes(Run& run, const common::SearchAttributes& upserts, int64_t completed_event_id) {
   const auto bad = [](std::string text) { return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES, std::move(text)}; };
@@ -35,15 +66,17 @@ CommandResult upsert_search_attributes(Run& run, const common::SearchAttributes&
       return bad(absl::StrCat("search attribute ", name, " exceeds the size limit of ", limits.search_attribute_value_bytes, " bytes"));
     }
   }
+  common::SearchAttributes labelled = upserts;
+  label_search_attributes(labelled, run.context.ns);
   common::SearchAttributes merged = run.state.search_attributes();
-  merge(*merged.mutable_indexed_fields(), upserts.indexed_fields());
+  merge(*merged.mutable_indexed_fields(), labelled.indexed_fields());
   if (merged.indexed_fields_size() > static_cast<int>(limits.search_attribute_keys)) return bad("too many search attributes");
   if (merged.ByteSizeLong() > limits.search_attributes_bytes) return bad("the search attributes exceed their total size limit");
   *run.state.mutable_search_attributes() = std::move(merged);
   auto* attributes =
       run.append(enums::EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES).mutable_upsert_workflow_search_attributes_event_attributes();
   attributes->set_workflow_task_completed_event_id(completed_event_id);
-  *attributes->mutable_search_attributes() = upserts;
+  *attributes->mutable_search_attributes() = std::move(labelled);
   run.effects.visibility_changed = true;
   return std::nullopt;
 }

@@ -145,7 +145,10 @@ CommandResult continue_as_new(Run& run, const temporal::api::command::v1::Contin
   if (!command.cron_schedule().empty()) attributes.set_cron_schedule(command.cron_schedule());
   if (command.has_header()) *attributes.mutable_header() = command.header();
   if (command.has_memo()) *attributes.mutable_memo() = command.memo();
-  if (command.has_search_attributes()) *attributes.mutable_search_attributes() = command.search_attributes();
+  if (command.has_search_attributes()) {
+    *attributes.mutable_search_attributes() = command.search_attributes();
+    label_search_attributes(*attributes.mutable_search_attributes(), run.context.ns);
+  }
   attributes.set_attempt(1);
   // A workflow that continues at once, again and again, is slowed to one run per interval.
   const absl::Duration lived = run.event_time() - to_time(run.state.start_time());

@@ -63,6 +63,9 @@ api::StartWorkflowExecutionRequest start_part(const api::SignalWithStartWorkflow
 
 api::DescribeWorkflowExecutionResponse describe(const state::RunState& run);
 
+// Writes at each value the type that its attribute has in the namespace (metadata `type`), unless one is there: SDKs read values by it.
+void label_search_attributes(temporal::api::common::v1::SearchAttributes& attributes, const NamespaceSettings& ns);
+
 // Serialised so that equal states give equal bytes (map entries in key order).
 std::string encode(const google::protobuf::Message& message);
 

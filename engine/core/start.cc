@@ -29,7 +29,10 @@ Beginning beginning_of(const StartRequest& start, const Context& context) {
   if (request.has_retry_policy()) *attributes.mutable_retry_policy() = filled_in(request.retry_policy());
   attributes.set_cron_schedule(request.cron_schedule());
   if (request.has_memo()) *attributes.mutable_memo() = request.memo();
-  if (request.has_search_attributes()) *attributes.mutable_search_attributes() = request.search_attributes();
+  if (request.has_search_attributes()) {
+    *attributes.mutable_search_attributes() = request.search_attributes();
+    label_search_attributes(*attributes.mutable_search_attributes(), context.ns);
+  }
   if (request.has_header()) *attributes.mutable_header() = request.header();
   if (request.has_priority()) *attributes.mutable_priority() = request.priority();
   if (request.has_last_completion_result()) *attributes.mutable_last_completion_result() = request.last_completion_result();

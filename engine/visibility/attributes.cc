@@ -2,6 +2,7 @@
 
 #include <absl/time/time.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -51,6 +52,15 @@ std::optional<store::AttributeValue> decode(const nlohmann::json& json, int type
 }
 
 }  // namespace
+
+bool is_of_type(const temporal::api::common::v1::Payload& value, int type) {
+  if (value.data().empty()) return true;
+  const auto json = nlohmann::json::parse(value.data(), nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return false;
+  if (json.is_null()) return true;
+  if (!json.is_array()) return decode(json, type).has_value();
+  return std::all_of(json.begin(), json.end(), [type](const auto& element) { return decode(element, type).has_value(); });
+}
 
 std::map<std::string, store::AttributeValue> decode_attributes(const temporal::api::common::v1::SearchAttributes& attributes,
                                                                const std::map<std::string, int>& types) {

@@ -11,6 +11,8 @@ from temporalio.api.workflowservice.v1 import request_response_pb2 as api
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from conftest import ROOT, Server
+
 NOT_THERE = ["ListSchedules", "CreateSchedule", "ResetWorkflowExecution", "UpdateWorkflowExecution", "StartBatchOperation", "DeleteWorkflowExecution"]
 
 
@@ -176,3 +178,40 @@ def test_a_queue_nobody_polls_is_described_by_its_backlog(server):
     types = response.versions_info[""].types_info
     assert types[TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW].stats.approximate_backlog_count == 1
     assert types[TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY].stats.approximate_backlog_count == 0
+
+
+MISTYPED = {"Text of a number": (3, b'"12"'), "Fraction of a number": (3, b"1.5"), "Number of a text": (2, b"12"), "Word of a time": (6, b'"soon"'),
+            "Text of a truth": (5, b'"true"'), "No JSON": (2, b"{"), "A wrong one in a list": (3, b'[1, "2"]')}
+
+
+@pytest.mark.parametrize("kind, value", MISTYPED.values(), ids=MISTYPED.keys())
+def test_a_start_with_a_value_of_another_type_is_refused(server, kind, value):
+    assert operate(server, "AddSearchAttributes", search_attributes={f"Typed{kind}": kind})[0] is None
+    status, text = call(server, "StartWorkflowExecution", with_(lambda r: setattr(r.search_attributes.indexed_fields[f"Typed{kind}"], "data", value)))
+    assert status == RPCStatusCode.INVALID_ARGUMENT
+    assert f"invalid value for search attribute Typed{kind}" in text
+
+
+def test_values_are_told_with_the_types_of_their_attributes(server):
+    assert operate(server, "AddSearchAttributes", search_attributes={"Told": 3, "Tags": 7})[0] is None
+    request = start()
+    request.workflow_id = "told"
+    request.search_attributes.indexed_fields["Told"].data = b"12"
+    request.search_attributes.indexed_fields["Tags"].data = b'["a", "b"]'
+    assert call(server, "StartWorkflowExecution", request)[0] is None
+    asked = api.DescribeWorkflowExecutionRequest(namespace="default")
+    asked.execution.workflow_id = "told"
+    _, described = call(server, "DescribeWorkflowExecution", asked)
+    _, listed = call(server, "ListWorkflowExecutions", api.ListWorkflowExecutionsRequest(namespace="default", query="Told = 12 AND Tags = 'b'"))
+    for info in (described.workflow_execution_info, listed.executions[0]):
+        types = {name: payload.metadata["type"] for name, payload in info.search_attributes.indexed_fields.items()}
+        assert types == {"Told": b"Int", "Tags": b"KeywordList"}
+
+
+def test_the_servers_own_worker_is_among_the_pollers_of_its_queue(tmp_path):
+    server = Server(tmp_path / "skald.sqlite", options=["--workflows", str(ROOT / "workflows"), "--task-queue", "own"]).start()
+    asked = api.DescribeTaskQueueRequest(namespace="default")
+    for queue, pollers in {"own": ["skald-embedded"], "other": []}.items():
+        asked.task_queue.name = queue
+        assert [poller.identity for poller in call(server, "DescribeTaskQueue", asked)[1].pollers] == pollers
+    server.stop()

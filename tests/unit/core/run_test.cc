@@ -1,3 +1,5 @@
+#include "temporal/api/enums/v1/common.pb.h"
+
 #include "tests/unit/core/run_fixture.h"
 
 namespace skald::core {
@@ -238,6 +240,25 @@ TEST_F(RunTest, RefusesSignalsBeyondWhatATaskMayLeaveWaiting) {
   large.request.mutable_input()->add_payloads()->set_data(std::string(2000, 'x'));
   EXPECT_TRUE(apply_input(large).status.ok());
   EXPECT_TRUE(absl::IsResourceExhausted(apply_input(signal("2")).status));
+}
+
+TEST_F(RunTest, LabelsSearchAttributesWithTheTypesOfTheirNamespace) {
+  ns_.search_attributes = {{"Amount", enums::INDEXED_VALUE_TYPE_INT}, {"City", enums::INDEXED_VALUE_TYPE_KEYWORD}};
+  begin(request());
+  temporal::api::command::v1::Command upsert;
+  upsert.set_command_type(enums::COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES);
+  auto& fields = *upsert.mutable_upsert_workflow_search_attributes_command_attributes()
+                      ->mutable_search_attributes()
+                      ->mutable_indexed_fields();
+  fields["Amount"].set_data("12");
+  fields["City"].set_data("\"Bern\"");
+  (*fields["City"].mutable_metadata())["type"] = "Text";
+  complete(take_task(), {upsert});
+  const auto& event = events_.back().upsert_workflow_search_attributes_event_attributes().search_attributes();
+  for (const auto& values : {event.indexed_fields(), run_.search_attributes().indexed_fields()}) {
+    EXPECT_EQ(values.at("Amount").metadata().at("type"), "Int");
+    EXPECT_EQ(values.at("City").metadata().at("type"), "Text") << "what the worker says stands";
+  }
 }
 
 }  // namespace
