@@ -13,10 +13,12 @@ EmbeddedLuaWorker::EmbeddedLuaWorker(const Definitions& definitions, LogSink& lo
 
 bool EmbeddedLuaWorker::serves(std::string_view namespace_name, std::string_view task_queue,
                                std::string_view workflow_type) const {
+  return polls(namespace_name, task_queue) && definitions_.current(workflow_type) != nullptr;
+}
+
+bool EmbeddedLuaWorker::polls(std::string_view namespace_name, std::string_view task_queue) const {
   if (options_.task_queues.find(task_queue) == options_.task_queues.end()) return false;
-  if (!options_.namespaces.empty() && options_.namespaces.find(namespace_name) == options_.namespaces.end())
-    return false;
-  return definitions_.current(workflow_type) != nullptr;
+  return options_.namespaces.empty() || options_.namespaces.find(namespace_name) != options_.namespaces.end();
 }
 
 shard::EmbeddedWorker::Verdict EmbeddedLuaWorker::activate(

@@ -25,6 +25,7 @@ class EmbeddedLuaWorker final : public shard::EmbeddedWorker {
 
   bool serves(std::string_view namespace_name, std::string_view task_queue,
               std::string_view workflow_type) const override;
+  bool polls(std::string_view namespace_name, std::string_view task_queue) const override;
   Verdict activate(const temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse& task,
                    shard::WorkflowTaskAnswer& answer,
                    absl::AnyInvocable<void(shard::WorkflowTaskAnswer)> later) override;

@@ -10,6 +10,9 @@
 
 namespace skald::shard {
 
+// As who embedded workers stand in history and among the pollers of a task queue.
+inline constexpr char kEmbeddedIdentity[] = "skald-embedded";
+
 // What a workflow worker answers to a task. The task token is left empty by the embedded worker: the owner knows the run.
 using WorkflowTaskAnswer =
     std::variant<temporal::api::workflowservice::v1::RespondWorkflowTaskCompletedRequest,
@@ -30,6 +33,9 @@ class EmbeddedWorker {
 
   // Whether this worker runs workflows of this type for this task queue. Cheap.
   virtual bool serves(std::string_view namespace_name, std::string_view task_queue, std::string_view workflow_type) const = 0;
+
+  // Whether this worker runs workflows of some type for this task queue. Thread-safe.
+  virtual bool polls(std::string_view namespace_name, std::string_view task_queue) const = 0;
 
   // Runs a workflow task, or a query-only task (task.query is set). `task` is what a remote worker would be given, without a token:
   // history holds all events when the run is new to the worker, else those after task.previous_started_event_id. Must neither block

@@ -11,6 +11,7 @@ EngineImpl::EngineImpl(EngineOptions options, OwnerLimits owner_limits, std::vec
                        std::function<void(const absl::Status&)> on_fatal)
     : options_(std::move(options)) {
   for (OwnerLoop& loop : loops) {
+    embedded_ = loop.embedded;
     first_slots_.push_back(loop.lease.first_slot);
     owners_.push_back(std::make_unique<Owner>(OwnerParts{.clock = options_.clock,
                                                          .executor = loop.executor,

@@ -110,6 +110,9 @@ class EngineImpl final : public Engine {
   void send_workflow_task(Owner& owner, CachedRun& run, core::WorkflowTaskStarted started, Done<WorkflowTask> done);
   void poll_activity(std::shared_ptr<Poll<api::PollActivityTaskQueueRequest>> poll);
 
+  // Who polls a queue, the embedded worker too (task_queues.cc).
+  std::vector<matching::PollerInfo> pollers_of(const Call& call, const matching::QueueKey& queue) const;
+
   // History (history.cc).
   void history_page(Owner& owner, WorkflowEntry& entry, CachedRun& run, Call call, HistoryRequest request, core::state::HistoryToken token,
                     absl::Time deadline, Done<HistoryPage> done);
@@ -117,6 +120,7 @@ class EngineImpl final : public Engine {
   EngineOptions options_;
   std::vector<std::unique_ptr<Owner>> owners_;
   std::vector<int> first_slots_;
+  const EmbeddedWorker* embedded_ = nullptr;  // one of the loops': they all poll the same queues
 };
 
 }  // namespace skald::shard

@@ -12,7 +12,6 @@
 namespace skald::shard {
 namespace {
 
-constexpr char kIdentity[] = "skald-embedded";
 // Tasks of one run in a row before its neighbours have their turn.
 constexpr int kTasksInARow = 64;
 
@@ -39,7 +38,7 @@ void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
     start.scheduled_event_id = run.state.workflow_task().scheduled_event_id();
     start.attempt = run.state.workflow_task().attempt();
     start.task_queue = run.state.task_queue();
-    start.identity = kIdentity;
+    start.identity = kEmbeddedIdentity;
     start.request_id = parts_.random->uuid();
     core::Transition transition = core::apply(run.state, start, context(*ns));
     absorb_transition(entry, run, transition);
@@ -114,7 +113,7 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::api::Poll
   if (!ns || !token.ParseFromString(task.task_token())) return;
   std::visit(Overloaded{
                  [&](core::api::RespondWorkflowTaskCompletedRequest& request) {
-                   request.set_identity(kIdentity);
+                   request.set_identity(kEmbeddedIdentity);
                    answer_task_queries(run, request);
                    core::Transition transition = core::apply(run.state, core::CompleteWorkflowTask{token, std::move(request)}, context(*ns));
                    if (!transition.status.ok()) {
@@ -133,7 +132,7 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::api::Poll
                    // A first failure is written to history and tried again at once. Later ones are left to the task's timeout, which grows: it
                    // paces the attempts, as it does for every SDK.
                    if (token.attempt() > 1) return requeue_task_queries(run);
-                   request.set_identity(kIdentity);
+                   request.set_identity(kEmbeddedIdentity);
                    core::Transition transition = core::apply(run.state, core::FailWorkflowTask{token, std::move(request)}, context(*ns));
                    requeue_task_queries(run);
                    absorb_transition(entry, run, transition);

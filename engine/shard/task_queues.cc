@@ -34,6 +34,15 @@ bool asks_for_unversioned(const api::DescribeTaskQueueRequest& request) {
 
 }  // namespace
 
+std::vector<matching::PollerInfo> EngineImpl::pollers_of(const Call& call, const matching::QueueKey& queue) const {
+  std::vector<matching::PollerInfo> pollers = options_.matching.pollers(queue);
+  if (queue.kind == matching::TaskKind::kWorkflow && embedded_ != nullptr &&
+      embedded_->polls(call.ns->name, queue.name)) {
+    pollers.push_back({kEmbeddedIdentity, options_.clock.now()});
+  }
+  return pollers;
+}
+
 void EngineImpl::describe_task_queue(Call call, api::DescribeTaskQueueRequest request,
                                      Done<api::DescribeTaskQueueResponse> done) {
   const matching::Matching& matching = options_.matching;
@@ -42,7 +51,7 @@ void EngineImpl::describe_task_queue(Call call, api::DescribeTaskQueueRequest re
   if (request.api_mode() != enums::DESCRIBE_TASK_QUEUE_MODE_ENHANCED) {
     const auto queue = key_of(call, name, request.task_queue_type());
     const auto backlog = static_cast<int64_t>(matching.backlog(queue));
-    add_pollers(matching.pollers(queue), &response);
+    add_pollers(pollers_of(call, queue), &response);
     if (request.report_stats()) response.mutable_stats()->set_approximate_backlog_count(backlog);
     if (request.include_task_queue_status()) response.mutable_task_queue_status()->set_backlog_count_hint(backlog);
     return done(std::move(response));
@@ -61,7 +70,7 @@ void EngineImpl::describe_task_queue(Call call, api::DescribeTaskQueueRequest re
     if (type != enums::TASK_QUEUE_TYPE_WORKFLOW && type != enums::TASK_QUEUE_TYPE_ACTIVITY)
       continue;  // Nobody polls it.
     const auto queue = key_of(call, name, type);
-    if (request.report_pollers()) add_pollers(matching.pollers(queue), &info);
+    if (request.report_pollers()) add_pollers(pollers_of(call, queue), &info);
     if (request.report_stats()) {
       info.mutable_stats()->set_approximate_backlog_count(static_cast<int64_t>(matching.backlog(queue)));
     }

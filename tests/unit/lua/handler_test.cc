@@ -160,6 +160,8 @@ TEST_F(Handler, TheSlowLaneFinishesWhatTheOwnerLoopCannot) {
   EXPECT_TRUE(worker.serves("default", "orders", "order"));
   EXPECT_FALSE(worker.serves("default", "others", "order"));
   EXPECT_FALSE(worker.serves("default", "orders", "nothing"));
+  EXPECT_TRUE(worker.polls("default", "orders"));
+  EXPECT_FALSE(worker.polls("default", "others"));
   std::promise<shard::WorkflowTaskAnswer> promise;
   shard::WorkflowTaskAnswer answer;
   const auto verdict = worker.activate(first_task(), answer,
