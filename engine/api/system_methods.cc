@@ -37,7 +37,10 @@ void describe(const Backend& backend, const namespaces::Record& record, Response
   capabilities->set_eager_workflow_start(true);
   capabilities->set_worker_poll_complete_on_shutdown(true);
   *response->mutable_config()->mutable_workflow_execution_retention_ttl() = record.retention();
+  response->mutable_config()->set_history_archival_state(temporal::api::enums::v1::ARCHIVAL_STATE_DISABLED);
+  response->mutable_config()->set_visibility_archival_state(temporal::api::enums::v1::ARCHIVAL_STATE_DISABLED);
   response->mutable_replication_config()->set_active_cluster_name("active");
+  response->mutable_replication_config()->add_clusters()->set_cluster_name("active");
 }
 
 absl::Status change(const wire::UpdateNamespaceRequest& request, namespaces::Record& record) {
