@@ -25,7 +25,7 @@ int error_text(lua_State* L) {
   lua_pushliteral(L, ": ");
   lua_pushliteral(L, "message");
   lua_rawget(L, 1);
-  if (lua_isstring(L, 2) == 0) {
+  if (lua_isstring(L, 2) == 0 || lua_rawlen(L, 2) == 0) {
     lua_pushvalue(L, 4);
   } else if (lua_isstring(L, 4) == 0) {
     lua_pushvalue(L, 2);
