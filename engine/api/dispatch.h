@@ -12,6 +12,9 @@ namespace skald::api {
 
 namespace wire = temporal::api::workflowservice::v1;
 
+// There is one cluster.
+inline constexpr char kClusterName[] = "active";
+
 inline std::string workflow_method(const char* name) { return std::string("/temporal.api.workflowservice.v1.WorkflowService/") + name; }
 
 template <typename Request>

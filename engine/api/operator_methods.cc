@@ -108,7 +108,7 @@ void add_operator_methods(const Backend& backend, Methods& methods) {
                                      [&backend](const auto&) -> absl::StatusOr<admin::ListClustersResponse> {
                                        admin::ListClustersResponse response;
                                        auto* cluster = response.add_clusters();
-                                       cluster->set_cluster_name("active");
+                                       cluster->set_cluster_name(kClusterName);
                                        cluster->set_cluster_id(backend.cluster_id);
                                        cluster->set_initial_failover_version(1);
                                        cluster->set_history_shard_count(store::kSlots);

@@ -39,8 +39,33 @@ void describe(const Backend& backend, const namespaces::Record& record, Response
   *response->mutable_config()->mutable_workflow_execution_retention_ttl() = record.retention();
   response->mutable_config()->set_history_archival_state(temporal::api::enums::v1::ARCHIVAL_STATE_DISABLED);
   response->mutable_config()->set_visibility_archival_state(temporal::api::enums::v1::ARCHIVAL_STATE_DISABLED);
-  response->mutable_replication_config()->set_active_cluster_name("active");
-  response->mutable_replication_config()->add_clusters()->set_cluster_name("active");
+  response->mutable_replication_config()->set_active_cluster_name(kClusterName);
+  response->mutable_replication_config()->add_clusters()->set_cluster_name(kClusterName);
+}
+
+// Register requests and an update's configuration name archival alike.
+template <typename Settings>
+absl::Status check_archival(const Settings& settings) {
+  namespace enums = temporal::api::enums::v1;
+  if (settings.history_archival_state() != enums::ARCHIVAL_STATE_ENABLED && settings.visibility_archival_state() != enums::ARCHIVAL_STATE_ENABLED) {
+    return absl::OkStatus();
+  }
+  return absl::UnimplementedError("archival is not implemented by this server");
+}
+
+// What a namespace may be replicated to, and where it is active: this cluster.
+template <typename Clusters>
+absl::Status check_clusters(const std::string& active, const Clusters& clusters) {
+  const bool elsewhere = (!active.empty() && active != kClusterName) || std::any_of(clusters.begin(), clusters.end(), [](const auto& cluster) {
+    return cluster.cluster_name() != kClusterName;
+  });
+  return elsewhere ? absl::UnimplementedError("replication to other clusters is not implemented by this server") : absl::OkStatus();
+}
+
+absl::Status check_update(const wire::UpdateNamespaceRequest& request) {
+  if (request.promote_namespace()) return absl::UnimplementedError("global namespaces are not implemented by this server");
+  if (auto status = check_archival(request.config()); !status.ok()) return status;
+  return check_clusters(request.replication_config().active_cluster_name(), request.replication_config().clusters());
 }
 
 absl::Status change(const wire::UpdateNamespaceRequest& request, namespaces::Record& record) {
@@ -75,6 +100,8 @@ void add_namespaces(const Backend& backend, Methods& methods) {
                                            if (request.is_global_namespace()) {
                                              return absl::UnimplementedError("global namespaces are not implemented by this server");
                                            }
+                                           if (auto status = check_archival(request); !status.ok()) return status;
+                                           if (auto status = check_clusters(request.active_cluster_name(), request.clusters()); !status.ok()) return status;
                                            namespaces::Record record;
                                            record.set_name(request.namespace_());
                                            record.set_description(request.description());
@@ -86,6 +113,7 @@ void add_namespaces(const Backend& backend, Methods& methods) {
                                          });
   answer<wire::UpdateNamespaceRequest>(methods, workflow_method("UpdateNamespace"),
                                        [&backend](const auto& request) -> absl::StatusOr<wire::UpdateNamespaceResponse> {
+                                         if (auto status = check_update(request); !status.ok()) return status;
                                          auto record = backend.namespaces.update(
                                              request.namespace_(), [&request](namespaces::Record& changed) { return change(request, changed); });
                                          if (!record.ok()) return record.status();
@@ -104,7 +132,7 @@ void add_system_methods(const Backend& backend, Methods& methods) {
     wire::GetClusterInfoResponse response;
     response.set_server_version(backend.version);
     response.set_cluster_id(backend.cluster_id);
-    response.set_cluster_name("active");
+    response.set_cluster_name(kClusterName);
     response.set_history_shard_count(store::kSlots);
     response.set_persistence_store("sqlite");
     response.set_visibility_store("sqlite");

@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from temporalio.api.enums.v1 import DescribeTaskQueueMode, IndexedValueType, TaskQueueType
+from temporalio.api.enums.v1 import ArchivalState, DescribeTaskQueueMode, IndexedValueType, TaskQueueType
 from temporalio.api.operatorservice.v1 import request_response_pb2 as operator
 from temporalio.api.workflowservice.v1 import request_response_pb2 as api
 from temporalio.client import Client
@@ -215,3 +215,23 @@ def test_the_servers_own_worker_is_among_the_pollers_of_its_queue(tmp_path):
         asked.task_queue.name = queue
         assert [poller.identity for poller in call(server, "DescribeTaskQueue", asked)[1].pollers] == pollers
     server.stop()
+
+
+NOT_OFFERED = {
+    "another cluster": lambda r: setattr(r.replication_config, "active_cluster_name", "elsewhere"),
+    "a copy": lambda r: setattr(r.replication_config.clusters.add(), "cluster_name", "elsewhere"),
+    "a global namespace": lambda r: setattr(r, "promote_namespace", True),
+    "an archive": lambda r: setattr(r.config, "history_archival_state", ArchivalState.ARCHIVAL_STATE_ENABLED),
+}
+
+
+@pytest.mark.parametrize("change", NOT_OFFERED.values(), ids=NOT_OFFERED.keys())
+def test_a_namespace_does_not_promise_what_is_not_there(server, change):
+    request = api.UpdateNamespaceRequest(namespace="default")
+    request.update_info.description = "changed"
+    change(request)
+    status, text = call(server, "UpdateNamespace", request)
+    assert status == RPCStatusCode.UNIMPLEMENTED and "not implemented" in text
+    _, described = call(server, "DescribeNamespace", api.DescribeNamespaceRequest(namespace="default"))
+    assert described.namespace_info.description == ""
+    assert [cluster.cluster_name for cluster in described.replication_config.clusters] == ["active"]
