@@ -25,8 +25,10 @@ constexpr absl::Duration kLongPoll = absl::Seconds(60);
 // A page of history holds many payloads of up to 2 MiB.
 constexpr int kMaxResponseBytes = 256 << 20;
 
-// How long to wait at most before looking for a lost server again.
-constexpr int kReconnectMs = 500;
+// How long to wait before looking for a server again that was not there; gRPC takes no less.
+constexpr int kReconnectMs = 100;
+// How long to wait for a server that neither accepts nor refuses a connection.
+constexpr int kConnectMs = 500;
 // How gRPC's message begins if the call never left this machine.
 constexpr char kNotConnected[] = "failed to connect";
 
@@ -35,9 +37,14 @@ std::shared_ptr<grpc::Channel> open_channel(const std::string& address) {
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// Whether a call failed without having been sent.
+bool was_not_sent(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_message().rfind(kNotConnected, 0) == 0;
 }
 
 }  // namespace
@@ -56,16 +63,24 @@ Client::~Client() = default;
 
 bool Client::out_of_time() const { return absl::Now() >= options_.deadline; }
 
+bool Client::wait_for_server() {
+  const absl::Time until = std::min(absl::Now() + options_.connect_patience, options_.deadline);
+  return connection_->channel->WaitForConnected(absl::ToChronoTime(until));
+}
+
 template <typename Method, typename Request, typename Response>
 Outcome Client::invoke(Method method, absl::Duration timeout, const Request& request, Response& response) {
-  const absl::Time now = absl::Now();
-  const absl::Time deadline = std::min(now + timeout, options_.deadline);
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(deadline));
-  context.set_wait_for_ready(reached_ && timeout >= kLongPoll);
-  const grpc::Status status = (connection_->stub.get()->*method)(&context, request, &response);
-  reached_ =
-      status.error_code() != grpc::StatusCode::UNAVAILABLE || status.error_message().rfind(kNotConnected, 0) != 0;
+  absl::Time deadline;
+  const auto call_once = [&] {
+    deadline = std::min(absl::Now() + timeout, options_.deadline);
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(deadline));
+    context.set_wait_for_ready(reached_ && timeout >= kLongPoll);
+    return (connection_->stub.get()->*method)(&context, request, &response);
+  };
+  grpc::Status status = call_once();
+  if (was_not_sent(status) && wait_for_server()) status = call_once();
+  reached_ = !was_not_sent(status);
   const bool connected = connection_->channel->GetState(false) == GRPC_CHANNEL_READY;
   const absl::Duration patience = deadline == options_.deadline ? options_.call_timeout : timeout;
   return explain(status, options_.address, connected, duration_text(patience));

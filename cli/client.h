@@ -46,6 +46,9 @@ struct ClientOptions {
   absl::Duration call_timeout = absl::Seconds(10);
   // When the whole command gives up; if it is finite, `call_timeout` is what it was given in all.
   absl::Time deadline = absl::InfiniteFuture();
+  // How long a call that finds nobody at the address looks again before it is given up: the server may just be
+  // starting.
+  absl::Duration connect_patience = absl::Seconds(2);
 };
 
 // The public API of one server. Calls block. An outcome other than ok leaves the response unspecified. Not thread-safe.
@@ -89,6 +92,8 @@ class Client {
  private:
   struct Connection;
 
+  // Waits until there is a connection, as long as the options have patience. Returns whether there is one.
+  bool wait_for_server();
   template <typename Method, typename Request, typename Response>
   Outcome invoke(Method method, absl::Duration timeout, const Request& request, Response& response);
 

@@ -53,8 +53,9 @@ void add_common_options(CLI::App* command, Scope scope, CommonOptions& options) 
                "Give up after this time (10s for a call; commands that wait, wait for ever)");
 }
 
-Outcome run(const CommonOptions& options, const Console& console, const std::function<Outcome(Session&)>& body) {
-  ClientOptions client_options{.address = options.address};
+Outcome run(const CommonOptions& options, ClientOptions client_options, const Console& console,
+            const std::function<Outcome(Session&)>& body) {
+  client_options.address = options.address;
   if (options.timeout > absl::ZeroDuration()) {
     client_options.call_timeout = options.timeout;
     client_options.deadline = absl::Now() + options.timeout;
@@ -71,8 +72,8 @@ void CommandAdder::complete(CLI::App* command, Scope scope, const std::string& e
   auto options = std::make_shared<CommonOptions>();
   add_common_options(command, scope, *options);
   command->footer("Examples:\n" + examples);
-  command->callback([this_console = &console, code = &exit_code, options, body = std::move(body)] {
-    const Outcome outcome = run(*options, *this_console, body);
+  command->callback([this_console = &console, code = &exit_code, client = client, options, body = std::move(body)] {
+    const Outcome outcome = run(*options, client, *this_console, body);
     this_console->out.flush();
     if (!outcome.sentence.empty()) this_console->err << "skald: " << printable(outcome.sentence) << std::endl;
     *code = static_cast<int>(outcome.code);

@@ -33,6 +33,7 @@ enum class Scope { kNamespace, kServer };
 struct CommandAdder {
   const Console& console;
   int& exit_code;
+  ClientOptions client;  // what options of the command line do not override
 
   // Gives `command` the options all client commands have, and `examples` below its help. When it is chosen, `body`
   // runs, its sentence goes to stderr, and the exit code is set.

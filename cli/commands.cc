@@ -27,8 +27,8 @@ std::string mistake(const CLI::ParseError& error) {
 
 }  // namespace
 
-void add_client_commands(CLI::App& root, const Console& console, int& exit_code) {
-  const CommandAdder adder{console, exit_code};
+void add_client_commands(CLI::App& root, const Console& console, int& exit_code, const ClientOptions& client) {
+  const CommandAdder adder{console, exit_code, client};
   CLI::App* workflow = root.add_subcommand("workflow", "Start, follow and steer workflows on any server of this API");
   workflow->require_subcommand(1);
   add_start_command(workflow, adder);

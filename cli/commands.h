@@ -2,14 +2,15 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/client.h"
 #include "cli/console.h"
 
 namespace skald::cli {
 
 // Adds `skald workflow ...` and `skald namespace ...`, the commands that use nothing but a server's public API.
 // `console` and `exit_code` must live until the command line is parsed; the chosen command sets the exit code
-// (outcome.h says what it may be).
-void add_client_commands(CLI::App& root, const Console& console, int& exit_code);
+// (outcome.h says what it may be). `client` is how calls are made unless options say otherwise.
+void add_client_commands(CLI::App& root, const Console& console, int& exit_code, const ClientOptions& client = {});
 
 // Parses the arguments, which runs the chosen command. Returns the process's exit code: `exit_code` as the command set
 // it, 0 after help, 2 with one sentence on stderr if the arguments make no sense.

@@ -8,6 +8,9 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 
@@ -90,10 +93,29 @@ struct FakeService::Server {
   std::unique_ptr<grpc::Server> grpc;
 };
 
-FakeService::FakeService() : server_(std::make_unique<Server>(answers)) {
+ReservedPort::ReservedPort() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
+  const int on = 1;
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (setsockopt(socket_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
+      bind(socket_, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0)
+    abort();
+}
+
+ReservedPort::~ReservedPort() { close(socket_); }
+
+std::string ReservedPort::address() const {
+  sockaddr_in bound{};
+  socklen_t size = sizeof bound;
+  if (getsockname(socket_, reinterpret_cast<sockaddr*>(&bound), &size) != 0) abort();
+  return "127.0.0.1:" + std::to_string(ntohs(bound.sin_port));
+}
+
+FakeService::FakeService(const std::string& address) : server_(std::make_unique<Server>(answers)) {
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&server_->service);
   server_->grpc = builder.BuildAndStart();
   address_ = "127.0.0.1:" + std::to_string(port);
@@ -104,13 +126,13 @@ FakeService::~FakeService() {
   server_->grpc->Wait();
 }
 
-Ran run_command(std::vector<std::string> arguments) {
+Ran run_command(std::vector<std::string> arguments, absl::Duration connect_patience) {
   std::ostringstream out, err;
   const Console console{out, err, false};
   CLI::App app{"test", "skald"};
   app.require_subcommand(1);
   int exit_code = 0;
-  add_client_commands(app, console, exit_code);
+  add_client_commands(app, console, exit_code, {.connect_patience = connect_patience});
   std::vector<const char*> argv{"skald"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   const int code = parse(app, static_cast<int>(argv.size()), argv.data(), console, exit_code);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "temporal/api/workflowservice/v1/request_response.pb.h"
+#include <absl/time/time.h>
 #include <google/protobuf/text_format.h>
 #include <grpcpp/support/status.h>
 
@@ -35,10 +36,22 @@ struct Answers {
   Answer<ws::UpdateNamespaceRequest, ws::UpdateNamespaceResponse> update_namespace;
 };
 
-// The public API on a free port of this machine, served in this process from construction to destruction.
+// A port of this machine that is ours until destruction: it refuses connections unless a FakeService serves on it.
+class ReservedPort {
+ public:
+  ReservedPort();
+  ~ReservedPort();
+
+  std::string address() const;
+
+ private:
+  int socket_;
+};
+
+// The public API on a port of this machine, served in this process from construction to destruction.
 class FakeService {
  public:
-  FakeService();
+  explicit FakeService(const std::string& address = "127.0.0.1:0");
   ~FakeService();
 
   Answers answers;
@@ -57,8 +70,8 @@ struct Ran {
   std::string err;
 };
 
-// Runs `skald ARGUMENTS` in this process.
-Ran run_command(std::vector<std::string> arguments);
+// Runs `skald ARGUMENTS` in this process. A server that is not there is waited for no longer than `connect_patience`.
+Ran run_command(std::vector<std::string> arguments, absl::Duration connect_patience = absl::ZeroDuration());
 // The same with --address of the service.
 Ran run_command(const FakeService& service, std::vector<std::string> arguments);
 

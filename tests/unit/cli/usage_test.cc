@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <future>
 
 #include "temporal/api/errordetails/v1/message.pb.h"
 #include <gmock/gmock.h>
@@ -56,15 +57,21 @@ TEST(Usage, OfEveryCommandIsExplainedWithExamples) {
 }
 
 TEST(Call, ThatReachesNoServerNamesTheAddressAndTheServerCommand) {
-  std::string address;
-  {
-    const FakeService gone;
-    address = gone.address();
-  }
-  const Ran ran = run_command({"workflow", "list", "--address", address});
+  const ReservedPort nobody;
+  const Ran ran = run_command({"workflow", "list", "--address", nobody.address()});
   EXPECT_EQ(ran.exit_code, 3);
-  EXPECT_THAT(ran.err, AllOf(StartsWith("skald: no server answers at " + address), HasSubstr("`skald server`")));
+  EXPECT_THAT(ran.err,
+              AllOf(StartsWith("skald: no server answers at " + nobody.address()), HasSubstr("`skald server`")));
   EXPECT_THAT(ran.out, IsEmpty());
+}
+
+TEST(Call, WaitsForAServerThatIsJustStarting) {
+  const ReservedPort port;
+  auto ran = std::async(std::launch::async, [&port] {
+    return run_command({"workflow", "count", "--address", port.address()}, absl::Seconds(30));
+  });
+  FakeService service(port.address());
+  EXPECT_THAT(ran.get().err, HasSubstr("does not offer this"));
 }
 
 TEST(Call, ThatTheServerCannotServeNowIsNotAMistake) {
