@@ -73,7 +73,7 @@ absl::StatusOr<LoadedPlugin> load_plugin(const std::string& path, const std::map
   const auto plugin = open(path);
   if (!plugin.ok()) return plugin.status();
   if (auto status = check(path, *plugin); !status.ok()) return status;
-  LoadedPlugin loaded{path, *plugin, {}, {}};
+  LoadedPlugin loaded{path, *plugin, {}, {}, {}};
   const std::string file = (std::filesystem::path(path).parent_path() / (*plugin)->name).string() + ".json";
   std::string source = absl::StrCat("the configuration of plugin ", (*plugin)->name);
   if (const auto found = configs.find((*plugin)->name); found != configs.end()) {
@@ -83,6 +83,7 @@ absl::StatusOr<LoadedPlugin> load_plugin(const std::string& path, const std::map
     source = file;
   }
   if (loaded.config.empty()) return loaded;
+  loaded.config_source = source;
   const auto config = nlohmann::json::parse(loaded.config, nullptr, false);
   if (config.is_discarded()) return absl::InvalidArgumentError(absl::StrCat(source, " is not JSON"));
   const auto limits = parse_limits(config);
@@ -102,7 +103,9 @@ absl::Status initialize(const LoadedPlugin& loaded, const std::string& data_path
     const auto [type, message] = plugin::current_exception_text();
     reason = absl::StrCat(type, ": ", message);
   }
-  return absl::FailedPreconditionError(absl::StrCat("plugin ", loaded.plugin->name, " did not start: ", reason));
+  return absl::FailedPreconditionError(
+      absl::StrCat("plugin ", loaded.plugin->name, " did not start",
+                   loaded.config_source.empty() ? "" : absl::StrCat(" with ", loaded.config_source), ": ", reason));
 }
 
 }  // namespace skald::plugins

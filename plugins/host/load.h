@@ -14,6 +14,7 @@ struct LoadedPlugin {
   std::string path;
   const skald_plugin* plugin = nullptr;  // lives as long as the process
   std::string config;                    // JSON, or empty
+  std::string config_source;             // the file it is from, or what stands for it; empty if there is none
   PluginLimits limits;
 };
 

@@ -32,7 +32,7 @@ std::string order(const json& input) { return required_text(input, "order_id"); 
 std::string reservation(const json& input) { return text_or(input, "reservation_id", "order_id"); }
 
 std::string returned_goods(const json& input) {
-  return effect_key({reservation(input), input.contains("return_id") ? required_text(input, "return_id") : ""});
+  return effect_key({reservation(input), has_field(input, "return_id") ? required_text(input, "return_id") : ""});
 }
 
 int64_t on_hand(EffectCall& call, const std::string& sku) {
@@ -44,13 +44,24 @@ int64_t on_hand(EffectCall& call, const std::string& sku) {
 void book(EffectCall& call, const std::string& sku, const std::string& cause, int64_t before, int64_t delta) {
   call.db.run(
       "INSERT INTO stock_ledger (namespace, sku, order_id, cause, before_on_hand, delta) VALUES (?, ?, ?, ?, ?, ?)",
-      {call.context.namespace_name, sku, call.input.value("order_id", ""), cause, before, delta});
+      {call.context.namespace_name, sku, optional_text(call.input, "order_id"), cause, before, delta});
 }
 
 std::map<std::string, int64_t> pieces_by_sku(const json& input) {
   std::map<std::string, int64_t> wanted;
-  for (const json& item : input.at("items"))
-    wanted[required_text(item, "sku")] += whole_number(item, "quantity", 1, kMostPieces);
+  size_t place = 0;
+  for (const json& item : required_list(input, "items")) {
+    const std::string where = "items[" + std::to_string(place++) + "].";
+    const std::string sku = required_text(item, "sku", where);
+    wanted[sku] += whole_number(item, "quantity", 1, kMostPieces, where);
+  }
+  return wanted;
+}
+
+// What an order is about: at least one article.
+std::map<std::string, int64_t> some_pieces_by_sku(const json& input) {
+  auto wanted = pieces_by_sku(input);
+  if (wanted.empty()) refuse_input("items must not be empty: an order has at least one article");
   return wanted;
 }
 
@@ -71,7 +82,7 @@ json load_stock(EffectCall& call) {
 
 json reserve(EffectCall& call) {
   json missing = json::array();
-  for (const auto& [sku, quantity] : pieces_by_sku(call.input)) {
+  for (const auto& [sku, quantity] : some_pieces_by_sku(call.input)) {
     const int64_t before = on_hand(call, sku);
     if (before < quantity) {
       missing.push_back({{"sku", sku}, {"wanted", quantity}, {"available", before}});
@@ -144,7 +155,8 @@ std::vector<std::string> reservations(EffectCall& call) {
   for (const Row& row : call.db.run(
            "SELECT DISTINCT reservation_key, reservation_id FROM reservations WHERE namespace = ? AND order_id = ?",
            {call.context.namespace_name, order(call.input)})) {
-    if (!call.input.contains("reservation_id") || text(row[1]) == reservation(call.input)) keys.push_back(text(row[0]));
+    if (!has_field(call.input, "reservation_id") || text(row[1]) == reservation(call.input))
+      keys.push_back(text(row[0]));
   }
   return keys;
 }
@@ -164,8 +176,8 @@ json confirm(EffectCall& call) {
 
 // Without items: the whole order.
 json return_stock(EffectCall& call) {
-  const bool whole = !call.input.contains("items") || call.input["items"].is_null();
-  auto wanted = whole ? std::map<std::string, int64_t>() : pieces_by_sku(call.input);
+  const bool whole = !has_field(call.input, "items");
+  auto wanted = whole ? std::map<std::string, int64_t>() : some_pieces_by_sku(call.input);
   int64_t moved = 0;
   for (const std::string& key : reservations(call)) moved += give_back(call, key, whole ? nullptr : &wanted);
   if (moved == 0) throw ActivityError("NotShipped", "order " + order(call.input) + " has no such shipped goods", true);
@@ -210,7 +222,7 @@ class Inventory final : public Plugin {
   Inventory() : Plugin("inventory", "0.1.0") {
     allow_sandbox_faults();
     effect("load_stock", {.step = "load",
-                          .reference = [](const json& input) { return input.value("load_id", ""); },
+                          .reference = [](const json& input) { return optional_text(input, "load_id"); },
                           .binding = {"items"},
                           .run = load_stock});
     effect("reserve", {.step = "reserve", .reference = reservation, .binding = {"items"}, .run = reserve});

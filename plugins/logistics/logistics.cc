@@ -38,7 +38,7 @@ std::string waybill_of(EffectCall& call) {
   for (const Row& row :
        call.db.run("SELECT waybill_key, shipment_id, state FROM waybills WHERE namespace = ? AND order_id = ?",
                    {call.context.namespace_name, order(call.input)})) {
-    if (call.input.contains("shipment_id") && text(row[1]) != shipment(call.input)) continue;
+    if (has_field(call.input, "shipment_id") && text(row[1]) != shipment(call.input)) continue;
     all.push_back(text(row[0]));
     if (text(row[2]) != "cancelled") live.push_back(text(row[0]));
   }
@@ -54,14 +54,16 @@ std::string waybill_of(EffectCall& call) {
 
 json quote(EffectCall& call) {
   int64_t pieces = 0;
-  for (const json& item : call.input.at("items")) pieces += whole_number(item, "quantity", 1, kMostPieces);
+  size_t place = 0;
+  for (const json& item : required_list(call.input, "items"))
+    pieces += whole_number(item, "quantity", 1, kMostPieces, "items[" + std::to_string(place++) + "].");
   return {{"price", kBasePrice + kPiecePrice * pieces}};
 }
 
 json create_at_carrier(EffectCall& call) {
   order(call.input);
   return ask_first(call, [&](Carrier& carrier) {
-    return carrier.create(call.key, call.context.namespace_name, call.input.value("country", ""));
+    return carrier.create(call.key, call.context.namespace_name, optional_text(call.input, "country"));
   });
 }
 

@@ -26,12 +26,12 @@ std::string payment_id(const json& input) { return text_or(input, "payment_id", 
 
 std::function<std::string(const json&)> reference(const char* field) {
   return [field](const json& input) {
-    return input.contains(field) ? effect_key({payment_id(input), required_text(input, field)}) : payment_id(input);
+    return has_field(input, field) ? effect_key({payment_id(input), required_text(input, field)}) : payment_id(input);
   };
 }
 
 std::optional<int64_t> amount(const json& input) {
-  if (!input.contains("amount") || input["amount"].is_null()) return std::nullopt;
+  if (!has_field(input, "amount")) return std::nullopt;
   return whole_number(input, "amount", 0, kMostAmount);
 }
 
@@ -53,7 +53,7 @@ std::string payment_of(EffectCall& call) {
                                     "WHERE namespace = ? AND order_id "
                                     "= ?",
                                     {call.context.namespace_name, order(call.input)})) {
-    if (call.input.contains("payment_id") && text(row[1]) != payment_id(call.input)) continue;
+    if (has_field(call.input, "payment_id") && text(row[1]) != payment_id(call.input)) continue;
     all.push_back(text(row[0]));
     if (number(row[2]) > 0) live.push_back(text(row[0]));
   }
@@ -78,7 +78,7 @@ void book_opened(EffectCall& call, const std::string& payment, int64_t authorize
       "INSERT INTO payments (payment_key, namespace, order_id, payment_id, currency, authorized, captured, voided, "
       "refunded) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)",
       {payment, call.context.namespace_name, order(call.input), payment_id(call.input),
-       call.input.value("currency", ""), authorized, captured});
+       optional_text(call.input, "currency"), authorized, captured});
   book(call, payment, "authorize", authorized);
   book(call, payment, "capture", captured);
 }
@@ -86,8 +86,8 @@ void book_opened(EffectCall& call, const std::string& payment, int64_t authorize
 template <bool capture>
 json open_at_provider(EffectCall& call) {
   return ask_first(call, [&](Provider& provider) {
-    const Provider::Order opened{call.context.namespace_name, order(call.input), call.input.value("currency", "")};
-    return provider.authorize(call.key, opened, whole_number(call.input, "amount", 0, kMostAmount), capture);
+    const Provider::Order opened{call.context.namespace_name, order(call.input), optional_text(call.input, "currency")};
+    return provider.authorize(call.key, opened, whole_number(call.input, "amount", 1, kMostAmount), capture);
   });
 }
 
@@ -153,12 +153,12 @@ json query(EffectCall& call) {
 
 // A page of the sums of each order, from the one after "after".
 json orders(EffectCall& call) {
-  const int64_t limit = call.input.contains("limit") ? whole_number(call.input, "limit", 1, kMostListed) : 100;
+  const int64_t limit = has_field(call.input, "limit") ? whole_number(call.input, "limit", 1, kMostListed) : 100;
   json page = json::array();
   for (const Row& row : call.db.run("SELECT order_id, SUM(authorized), SUM(captured), SUM(voided), SUM(refunded) FROM "
                                     "payments WHERE namespace = ? "
                                     "AND order_id > ? GROUP BY order_id ORDER BY order_id LIMIT ?",
-                                    {call.context.namespace_name, call.input.value("after", ""), limit})) {
+                                    {call.context.namespace_name, optional_text(call.input, "after"), limit})) {
     page.push_back({{"order_id", text(row[0])},
                     {"authorized", number(row[1])},
                     {"captured", number(row[2])},
@@ -205,7 +205,7 @@ json audit(EffectCall& call) {
                  {"refunded", number(sums[4])},
                  {"open", number(sums[1]) - number(sums[2]) - number(sums[3])},
                  {"unresolved", disputed}};
-  if (call.input.is_object() && call.input.value("per_order", false)) result["orders"] = orders(call);
+  if (optional_flag(call.input, "per_order")) result["orders"] = orders(call);
   return result;
 }
 

@@ -4,10 +4,13 @@
 #include <cstdio>
 #include <utility>
 
+#include "plugins/sdk/fields.h"
+
 namespace skald::plugin {
 namespace {
 
 constexpr int64_t kThreads = 64;
+constexpr int64_t kMostThreads = 10000;
 
 std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
 skald_text view(const std::string& text) { return {text.data(), text.size()}; }
@@ -21,6 +24,12 @@ std::chrono::milliseconds until_after(int64_t deadline_unix_ms) {
 
 json sandbox_of(const json& holder) {
   return holder.is_object() && holder.contains("sandbox") ? holder["sandbox"] : json();
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
 }
 
 // A text for the ledger's transaction: outcomes must be storable, whatever the author's json holds.
@@ -96,6 +105,34 @@ void Plugin::effect(const std::string& name, Effect effect) {
   entries_.push_back({{}, std::move(effect)});
 }
 
+void Plugin::check_config() const {
+  std::vector<std::string> known = {"limits", "threads"};
+  if (sandbox_) known.push_back("sandbox");
+  known.insert(known.end(), settings_.begin(), settings_.end());
+  for (const auto& [key, value] : config_.items()) {
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      throw std::runtime_error("there is no setting '" + key + "': use " + listed(known));
+  }
+  if (!sandbox_) return;
+  const json sandbox = sandbox_of(config_);
+  check_sandbox(sandbox);
+  for (const auto& [name, spec] : sandbox.items()) {
+    if (!is_faulty_name(name)) {
+      throw std::runtime_error("sandbox." + name + ": plugin " + name_ + " has no such activity or step; there are " +
+                               listed(names_));
+    }
+  }
+}
+
+// Whether a fault may be named so: by an activity, with or without the plugin's name, or by a step.
+bool Plugin::is_faulty_name(const std::string& name) const {
+  for (size_t i = 0; i < names_.size(); ++i) {
+    if (name == names_[i] || name == name_ + "." + names_[i]) return true;
+    if (!name.empty() && name == entries_[i].effect.step) return true;
+  }
+  return false;
+}
+
 int Plugin::init(const skald_host* host, skald_text config, skald_text data_path, char* error, size_t error_size) {
   try {
     self_->host_ = host;
@@ -109,9 +146,8 @@ int Plugin::init(const skald_host* host, skald_text config, skald_text data_path
 
 void Plugin::open(skald_text config, skald_text data_path) {
   config_ = config.size == 0 ? json::object() : json::parse(config.data, config.data + config.size);
-  check_sandbox(sandbox_of(config_));
-  const int64_t threads = config_.value("threads", kThreads);
-  if (threads < 1 || threads > 10000) throw std::runtime_error("\"threads\" must be from 1 to 10000");
+  check_config();
+  const int64_t threads = has_field(config_, "threads") ? whole_number(config_, "threads", 1, kMostThreads) : kThreads;
   later_ = std::make_unique<Later>(static_cast<size_t>(threads));
   if (std::none_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.effect.run != nullptr; }))
     return;
@@ -179,7 +215,7 @@ void Plugin::run_effect(const std::shared_ptr<Context>& context, const Entry& en
     const std::string reference = effect.reference ? effect.reference(input) : "";
     // A compensation may be asked for by another workflow than the one that acted.
     const std::string workflow =
-        effect.undoes.empty() ? context->workflow_id : input.value("workflow_id", context->workflow_id);
+        effect.undoes.empty() ? context->workflow_id : optional_text(input, "workflow_id", context->workflow_id);
     request.key = effect_key({context->namespace_name, workflow, effect.step, reference});
     if (!effect.undoes.empty())
       request.undoes = effect_key({context->namespace_name, workflow, effect.undoes, reference});

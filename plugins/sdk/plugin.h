@@ -83,6 +83,8 @@ class Plugin {
   void effect(const std::string& name, Effect effect);
   // Lets the configuration's and the input's `sandbox` inject faults. Not for what is not a sandbox.
   void allow_sandbox_faults() { sandbox_ = true; }
+  // Names a key of the configuration that this plugin reads with config(). Keys that nobody reads are refused.
+  void setting(const std::string& key) { settings_.push_back(key); }
 
   virtual void create_tables(EffectStore&) {}
   virtual int schema() const { return 1; }  // the tables' version: files of another one are refused
@@ -97,6 +99,8 @@ class Plugin {
   static void execute(const skald_task* task, skald_call* call);
   static void shutdown();
   void open(skald_text config, skald_text data_path);
+  void check_config() const;
+  bool is_faulty_name(const std::string& name) const;
   void start(const std::shared_ptr<Context>& context, json input);
   void run_activity(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
   void run_effect(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
@@ -105,7 +109,7 @@ class Plugin {
 
   static Plugin* self_;
   std::string name_, version_;
-  std::vector<std::string> names_;
+  std::vector<std::string> names_, settings_;
   std::vector<const char*> name_pointers_;
   std::vector<Entry> entries_;
   bool sandbox_ = false;

@@ -22,7 +22,8 @@ class SqliteStore final : public EffectStore {
     if (sqlite3_open(path.c_str(), &db_) != SQLITE_OK) {
       const std::string reason = sqlite3_errmsg(db_);
       sqlite3_close(db_);
-      throw std::runtime_error("cannot open " + path + ": " + reason);
+      throw std::runtime_error("cannot open " + path + ": " + reason +
+                               "; its folder must be there, and both must be writable");
     }
     sqlite3_busy_timeout(db_, 5000);
     try {
@@ -49,13 +50,23 @@ class SqliteStore final : public EffectStore {
     std::vector<Row> rows;
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) rows.push_back(read(statement));
-    const std::string reason = code == SQLITE_DONE ? "" : sqlite3_errmsg(db_);
+    const std::string problem = code == SQLITE_DONE ? "" : sentence();
     sqlite3_reset(statement);
-    if (code != SQLITE_DONE) throw std::runtime_error(path_ + ": " + reason);
+    if (code != SQLITE_DONE) throw std::runtime_error(problem);
     return rows;
   }
 
  private:
+  // What went wrong last.
+  std::string sentence() const {
+    const int code = sqlite3_errcode(db_) & 0xff;
+    if (code != SQLITE_NOTADB && code != SQLITE_CORRUPT) return path_ + ": " + sqlite3_errmsg(db_);
+    return path_ + " is damaged (" + sqlite3_errmsg(db_) +
+           "): stop the server, put a backup of this file in its place and remove those beside it that end in -wal and "
+           "-shm. Without a backup move all three away: the plugin then begins anew, and does not know what it has "
+           "done";
+  }
+
   void check_schema(int schema) {
     const int64_t found = number(run("PRAGMA user_version", {})[0][0]);
     const bool empty = number(run("SELECT COUNT(*) FROM sqlite_master", {})[0][0]) == 0;
@@ -73,7 +84,7 @@ class SqliteStore final : public EffectStore {
     sqlite3_stmt* statement = nullptr;
     if (sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement,
                            nullptr) != SQLITE_OK) {
-      throw std::runtime_error(path_ + ": " + sqlite3_errmsg(db_));
+      throw std::runtime_error(sentence());
     }
     statements_.emplace(sql, statement);
     return statement;

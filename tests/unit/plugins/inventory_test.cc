@@ -129,6 +129,36 @@ TEST_F(InventoryTest, WorkflowsWithTheSameOrderConfirmTheirOwn) {
   EXPECT_EQ(audit()["reserved"], 1);
 }
 
+TEST_F(InventoryTest, OrderWithoutItemsIsRefused) {
+  stock(5);
+  for (const json& items : {json::array(), json(), json::object(), json("A")}) {
+    const Failure failed = failure(Task{"inventory.reserve", {{"order_id", "1"}, {"items", items}}});
+    EXPECT_EQ(failed.application_failure_info().type(), "InvalidInput") << items;
+    EXPECT_TRUE(failed.application_failure_info().non_retryable()) << items;
+    EXPECT_THAT(failed.message(), testing::HasSubstr("items")) << items;
+  }
+  EXPECT_EQ(error({"inventory.confirm", {{"order_id", "1"}}}), "NotReserved");
+}
+
+TEST_F(InventoryTest, RefusalNamesTheFieldThatIsWrong) {
+  const auto sentence = [&](const json& input) { return failure(Task{"inventory.reserve", input}).message(); };
+  const json good = {{"sku", "A"}, {"quantity", 1}};
+  const auto items = [&](const json& second) { return json{{"order_id", "1"}, {"items", {good, second}}}; };
+  EXPECT_EQ(sentence(nullptr), "the input must be a JSON object with the field order_id");
+  EXPECT_EQ(sentence({{"items", {good}}}), "the field order_id is missing");
+  EXPECT_EQ(sentence({{"order_id", "1"}}), "the field items is missing");
+  EXPECT_EQ(sentence({{"order_id", 17}, {"items", {good}}}), "order_id must be a text");
+  EXPECT_EQ(sentence({{"order_id", "1"}, {"items", json::array()}}),
+            "items must not be empty: an order has at least one article");
+  EXPECT_EQ(sentence(items("A")), "items[1] must be a JSON object with the field sku");
+  EXPECT_EQ(sentence(items({{"sku", "A"}})), "the field items[1].quantity is missing");
+  EXPECT_EQ(sentence(items({{"sku", ""}, {"quantity", 1}})), "items[1].sku must not be empty");
+  for (const json& quantity : {json(0), json(-3), json(1.5), json("2"), json(1000000001), json(1e300)}) {
+    EXPECT_EQ(sentence(items({{"sku", "A"}, {"quantity", quantity}})),
+              "items[1].quantity must be a whole number from 1 to 1000000000");
+  }
+}
+
 TEST_F(InventoryTest, InputThatMakesNoSenseIsNotRetried) {
   for (const json& input :
        {json::object(), json(), json({{"order_id", ""}, {"items", pieces(1)}}), order("1", 0), order("1", -1),

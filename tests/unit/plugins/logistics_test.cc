@@ -64,6 +64,17 @@ TEST_F(LogisticsTest, WaybillsThatAreNotThereOrAreSeveral) {
   EXPECT_EQ(error({"logistics.track", order("1", {{"shipment_id", "b"}})}), "");
 }
 
+TEST_F(LogisticsTest, RefusalNamesTheFieldThatIsWrong) {
+  const auto sentence = [&](const std::string& activity, const json& input) {
+    return failure(Task{activity, input}).message();
+  };
+  EXPECT_EQ(sentence("logistics.create_waybill", {{"country", "UK"}}), "the field order_id is missing");
+  EXPECT_EQ(sentence("logistics.create_waybill", {{"order_id", "1"}, {"country", 44}}), "country must be a text");
+  EXPECT_EQ(sentence("logistics.quote", json::object()), "the field items is missing");
+  EXPECT_EQ(sentence("logistics.quote", {{"items", {{{"quantity", "x"}}}}}),
+            "items[0].quantity must be a whole number from 1 to 1000000000");
+}
+
 TEST_F(LogisticsTest, QuotesByPieces) {
   EXPECT_EQ(result({"logistics.quote", {{"items", {{{"quantity", 2}}, {{"quantity", 3}}}}}})["price"], 450);
 }

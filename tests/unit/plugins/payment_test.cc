@@ -115,6 +115,33 @@ TEST_F(PaymentTest, AmountThatIsNotWholeIsRefused) {
   EXPECT_EQ(result({"payment.charge", {{"order_id", "o1"}, {"amount", 12.0}}})["captured"], 12);
 }
 
+TEST_F(PaymentTest, NothingOrLessIsNotCharged) {
+  for (const char* activity : {"payment.charge", "payment.authorize"}) {
+    for (const json& amount : {json(0), json(-1), json(), json(1e18)}) {
+      const Failure failed = failure(Task{activity, {{"order_id", "o1"}, {"amount", amount}}});
+      EXPECT_EQ(failed.application_failure_info().type(), "InvalidInput") << amount;
+      EXPECT_TRUE(failed.application_failure_info().non_retryable()) << amount;
+      EXPECT_EQ(failed.message(), amount.is_null() ? "the field amount is missing"
+                                                   : "amount must be a whole number from 1 to 1000000000000000");
+    }
+  }
+  EXPECT_EQ(audit()["payments"], 0);
+  EXPECT_EQ(audit()["balanced"], true) << "nor does the provider know of one";
+}
+
+TEST_F(PaymentTest, RefusalNamesTheFieldThatIsWrong) {
+  const auto sentence = [&](const std::string& activity, const json& input) {
+    return failure(Task{activity, input}).message();
+  };
+  EXPECT_EQ(sentence("payment.charge", {{"amount", 1}}), "the field order_id is missing");
+  EXPECT_EQ(sentence("payment.charge", order(1, {{"currency", 5}})), "currency must be a text");
+  EXPECT_EQ(sentence("payment.charge", order(1, {{"payment_id", 5}})), "payment_id must be a text");
+  EXPECT_EQ(sentence("payment.refund", about({{"refund_id", true}})), "refund_id must be a text");
+  EXPECT_EQ(sentence("payment.cancel", about({{"workflow_id", 5}})), "workflow_id must be a text");
+  EXPECT_EQ(sentence("payment.audit", {{"per_order", "yes"}}), "per_order must be true or false");
+  EXPECT_EQ(sentence("payment.query", nullptr), "the input must be a JSON object with the field order_id");
+}
+
 TEST_F(PaymentTest, AuditListsTheSumsOfEachOrder) {
   for (const char* id : {"a", "b", "c"}) run({"payment.charge", {{"order_id", id}, {"amount", 5}}});
   const json page = result({"payment.audit", {{"per_order", true}, {"after", "a"}, {"limit", 1}}})["orders"];

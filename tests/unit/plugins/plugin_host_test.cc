@@ -106,5 +106,17 @@ TEST_F(PluginHostTest, MetersCountEveryEnding) {
   EXPECT_EQ(meters.at("faulty.throw").failed, 1);
 }
 
+TEST_F(PluginHostTest, FieldThatAnActivityReadsUnaskedIsNamedInASentence) {
+  load_fixture("faulty");
+  EXPECT_EQ(failure(Task{"faulty.read_text", json::object()}).message(), "the field name is missing");
+  EXPECT_EQ(failure(Task{"faulty.read_text", {{"name", 7}}}).message(),
+            "a field of the input has a wrong type: it must be string, but is number");
+  for (const json& input : {json::object(), json{{"name", 7}}, json(7), json()}) {
+    const Failure failed = failure(Task{"faulty.read_text", input});
+    EXPECT_EQ(failed.application_failure_info().type(), "InvalidInput");
+    EXPECT_THAT(failed.message(), testing::Not(testing::HasSubstr("json.exception"))) << input;
+  }
+}
+
 }  // namespace
 }  // namespace skald::plugins

@@ -84,11 +84,49 @@ TEST_F(PluginLoadingTest, ConfigurationWithAnUnknownFault) {
   expect_problem(HasSubstr("there is no fault 'explode'"));
 }
 
+TEST_F(PluginLoadingTest, ConfigurationWithAnUnknownKey) {
+  add(PLUGINS_FOLDER, "payment");
+  configure("payment", {{"threds", 3}});
+  expect_problem(
+      AllOf(HasSubstr("payment.json"), HasSubstr("there is no setting 'threds': use limits, threads, sandbox")));
+}
+
+TEST_F(PluginLoadingTest, ConfigurationWithAFaultForAnActivityThatIsNotThere) {
+  add(PLUGINS_FOLDER, "payment");
+  configure("payment", {{"sandbox", {{"nonsense", "fail"}}}});
+  expect_problem(AllOf(HasSubstr("payment.json"), HasSubstr("sandbox.nonsense: plugin payment has no such activity"),
+                       HasSubstr("charge, authorize")));
+}
+
+TEST_F(PluginLoadingTest, ConfigurationWithFaultsOfAPluginThatIsNoSandbox) {
+  add(TEST_PLUGINS_FOLDER, "faulty");
+  configure("faulty", {{"sandbox", {{"echo", "fail"}}}});
+  expect_problem(AllOf(HasSubstr("faulty.json"), HasSubstr("there is no setting 'sandbox'")));
+}
+
+TEST_F(PluginLoadingTest, ConfigurationWithANumberOfThreadsThatIsNone) {
+  add(TEST_PLUGINS_FOLDER, "faulty");
+  configure("faulty", {{"threads", "many"}});
+  expect_problem(AllOf(HasSubstr("faulty.json"), HasSubstr("threads must be a whole number from 1 to 10000")));
+}
+
+TEST_F(PluginLoadingTest, FaultsMayNameActivityStepOrBothAndPluginsHaveSettingsOfTheirOwn) {
+  add(PLUGINS_FOLDER, "payment");
+  configure("payment",
+            {{"sandbox", {{"charge", "delay"}, {"pay", "delay"}, {"payment.cancel", "delay"}}}, {"threads", 3}});
+  add(TEST_PLUGINS_FOLDER, "faulty");
+  configure("faulty", {{"greeting", "hello"}});
+  load();
+  EXPECT_THAT(host_->problems(), IsEmpty());
+}
+
 TEST_F(PluginLoadingTest, DataFileThatIsNone) {
   add(PLUGINS_FOLDER, "payment");
   std::ofstream(folder_ + "/data.payment.sqlite") << std::string(5000, 'x');
   std::ofstream(folder_ + "/data-strict.payment.sqlite") << std::string(5000, 'x');
-  expect_problem(AllOf(HasSubstr("plugin payment did not start"), HasSubstr("data"), HasSubstr("not a database")));
+  expect_problem(AllOf(HasSubstr("plugin payment did not start"), HasSubstr("data"),
+                       HasSubstr(".payment.sqlite is damaged"), HasSubstr("not a database"),
+                       HasSubstr("put a backup of this file in its place")));
 }
 
 TEST_F(PluginLoadingTest, FolderThatIsNotThere) {
