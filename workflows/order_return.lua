@@ -13,7 +13,7 @@ return function(order)
   local return_id = order.return_id or order.order_id
   local ok, err = pcall(inventory.return_stock, { order_id = order.order_id, return_id = return_id, items = order.items })
   if not ok then
-    if not skald.is_error(err) or not NOTHING_THERE[err.type] then error(err) end
+    if not skald.is_error(err) or not NOTHING_THERE[err.type] then error(err, 0) end
     return { order_id = order.order_id, outcome = "rejected", reason = tostring(err), compensations = skald.array {} }
   end
   local refund = payment.refund { order_id = order.order_id, refund_id = return_id, amount = order.amount }
