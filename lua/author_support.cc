@@ -142,7 +142,7 @@ void Options::fail(const char* name, std::string_view problem) {
 
 // Pushes the option's value, or nothing.
 bool Options::push(const char* name) {
-  known_.emplace_back(name);
+  if (std::find(known_.begin(), known_.end(), name) == known_.end()) known_.emplace_back(name);
   if (index_ == 0 || !error_.empty()) return false;
   lua_pushstring(L_, name);
   if (lua_rawget(L_, index_) != LUA_TNIL) return true;

@@ -34,6 +34,10 @@ bool compile(const std::string& chunk_name, const std::string& source, std::stri
     error = absl::StrCat(chunk_name.substr(1), ":1: larger than ", kLargestSource >> 20, " MiB");
     return false;
   }
+  if (source.starts_with(LUA_SIGNATURE)) {
+    error = absl::StrCat(chunk_name.substr(1), ":1: this is compiled Lua; put the source text in its place");
+    return false;
+  }
   if (luaL_loadbufferx(L, source.data(), source.size(), chunk_name.c_str(), "t") != LUA_OK) {
     error = lua_tostring(L, -1);
     return false;

@@ -81,7 +81,10 @@ TEST(Definitions, RequireTheirModulesAlsoThroughOthers) {
 }
 
 TEST(Definitions, BinaryChunksAreRefused) {
-  EXPECT_THAT(compile_definition("a", "\x1bLua", {})->error, HasSubstr("attempt to load a binary chunk"));
+  EXPECT_EQ(compile_definition("a", "\x1bLua", {})->error,
+            "a.lua:1: this is compiled Lua; put the source text in its place");
+  EXPECT_THAT(compile_definition("a", "require 'money'", {{"money", "\x1bLua"}})->error,
+              HasSubstr("lib/money.lua:1: "));
 }
 
 TEST(Definitions, OlderOnesAreFoundByTheirHash) {

@@ -466,6 +466,9 @@ TEST(Workflow, SaysWhatIsWrongWithItsCalls) {
   EXPECT_THAT(failing("skald.race {}"), HasSubstr("nothing to wait for"));
   EXPECT_THAT(failing("skald.all { 1 }"), HasSubstr("a table of futures is expected"));
   EXPECT_THAT(failing("skald.patched('x')"), HasSubstr("not available yet"));
+  EXPECT_THAT(failing("skald.activity('a', { start_to_close = '5s', retry = {}, retrie = {} })"),
+              AllOf(HasSubstr("retry"), Not(HasSubstr("retry, retry"))))
+      << "each option is listed once";
   EXPECT_THAT(failing("skald.fail { tipe = 'x' }"), HasSubstr("unknown option 'tipe'"));
   EXPECT_THAT(failing("return function() end"),
               HasSubstr("the workflow's result: a function cannot leave the workflow"));
