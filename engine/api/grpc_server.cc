@@ -7,9 +7,11 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <google/rpc/status.pb.h>
+#include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <spdlog/spdlog.h>
 
 #include "engine/api/reflection.h"
 
@@ -148,12 +150,15 @@ GrpcServer::~GrpcServer() { stop(absl::ZeroDuration()); }
 
 absl::StatusOr<int> GrpcServer::start(const std::string& address) {
   grpc::EnableDefaultHealthCheckService(true);
+  // gRPC writes its mishaps to standard error, beside the sentence that tells them: they are for those who look for a
+  // defect.
+  gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("gRPC: {}", line->message); });
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterCallbackGenericService(service_.get());
   // Requests over the limit are answered by Reactor; what is far over it is not even taken into memory.
-  builder.SetMaxReceiveMessageSize(4 * kLargestRequest);
+  builder.SetMaxReceiveMessageSize(16 * kLargestRequest);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

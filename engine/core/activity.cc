@@ -185,6 +185,7 @@ absl::Status start_activity(Run& run, const StartActivity& input, Output& output
   token.set_scheduled_event_id(activity.scheduled_event_id());
   token.set_attempt(activity.attempt());
   token.set_activity_id(activity.activity_id());
+  *token.mutable_started_time() = activity.started_time();
   ActivityStarted started;
   api::PollActivityTaskQueueResponse& response = started.response;
   response.set_task_token(encode(token));

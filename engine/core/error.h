@@ -1,10 +1,10 @@
 #pragma once
 
-#include <absl/status/status.h>
-#include <google/protobuf/message.h>
-
 #include <string>
 #include <string_view>
+
+#include <absl/status/status.h>
+#include <google/protobuf/message.h>
 
 // Errors as Temporal's clients know them: a canonical code, an exact text where SDKs match on it, and a detail message.
 namespace skald::core {
@@ -22,5 +22,8 @@ absl::Status workflow_not_found(std::string_view workflow_id);
 absl::Status already_completed();
 // ALREADY_EXISTS, with WorkflowExecutionAlreadyStartedFailure.
 absl::Status already_started(std::string_view text, std::string_view start_request_id, std::string_view run_id);
+
+// RESOURCE_EXHAUSTED, with ResourceExhaustedFailure: this workflow has too much on its hands.
+absl::Status workflow_busy(std::string_view text);
 
 }  // namespace skald::core

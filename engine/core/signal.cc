@@ -34,7 +34,7 @@ absl::Status signal(Run& run, const std::string& name, const common::Payloads* i
         absl::StrCat("exceeded workflow execution limit for signal events: ", limits.signals_per_run));
   }
   if (run.task_started() && buffer_is_full(run)) {
-    return absl::ResourceExhaustedError(
+    return workflow_busy(
         "too many events wait for the workflow's current task; try again when it is done");
   }
   if (!request_id.empty()) {

@@ -1,8 +1,11 @@
 #include "engine/server/commands.h"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 
+#include <absl/strings/ascii.h>
+#include <absl/strings/numbers.h>
 #include <fmt/core.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -42,6 +45,17 @@ int run(const ServerOptions& options) {
   return failed ? 1 : 0;
 }
 
+// What CLI11 calls to check an address: the mistake, or nothing.
+std::string is_address(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
+  uint32_t number = 0;
+  const bool good = colon != std::string::npos && colon > 0 &&
+                    std::all_of(port.begin(), port.end(), absl::ascii_isdigit) && absl::SimpleAtoi(port, &number) &&
+                    number <= 65535;
+  return good ? "" : "'" + text + "' is no host:port with a port from 0 to 65535";
+}
+
 }  // namespace
 
 void add_server_command(CLI::App& root, int& exit_code) {
@@ -50,7 +64,8 @@ void add_server_command(CLI::App& root, int& exit_code) {
   command->add_option("--store", options->store, "Where state is kept: sqlite:FILE (the file's folder is made)")
       ->capture_default_str();
   command->add_option("--grpc", options->grpc_address, "Where to serve, host:port (port 0 picks a free one)")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(is_address);
   command->add_option("--workflows", options->workflows, "Folder of Lua workflows (*.lua) that the server runs itself")
       ->check(CLI::ExistingDirectory);
   command->add_option("--plugins", options->plugins, "Folder of plugins (*.so) whose activities the server runs itself")

@@ -202,6 +202,7 @@ Server::~Server() {
     parts.plugins->stop(kPluginGrace);
     parts.activities->stop();
   }
+  if (parts.engine != nullptr) parts.engine->drain();
   if (parts.matching != nullptr) parts.matching->stop();
   if (parts.grpc != nullptr) parts.grpc->stop(kGrace);
   parts.slow_lane.reset();

@@ -36,6 +36,11 @@ void EngineImpl::start() {
   for (auto& owner : owners_) owner->start();
 }
 
+void EngineImpl::drain() {
+  draining_ = true;
+  for (auto& owner : owners_) owner->end_waits();
+}
+
 Statistics EngineImpl::statistics() const {
   Statistics sum;
   for (const auto& owner : owners_) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ class EngineImpl final : public Engine {
 
   // Brings back what was under way. Once, before requests come.
   void start();
+  // Answers those who wait for history, now and from now on, and those whose queries wait: the process is about to end. From any thread.
+  void drain();
 
   void start_workflow(Call call, api::StartWorkflowExecutionRequest request, Done<api::StartWorkflowExecutionResponse> done) override;
   void signal_with_start(Call call, api::SignalWithStartWorkflowExecutionRequest request,
@@ -119,6 +122,7 @@ class EngineImpl final : public Engine {
 
   EngineOptions options_;
   std::vector<std::unique_ptr<Owner>> owners_;
+  std::atomic<bool> draining_ = false;
   std::vector<int> first_slots_;
   const EmbeddedWorker* embedded_ = nullptr;  // one of the loops': they all poll the same queues
 };

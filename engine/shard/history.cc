@@ -56,7 +56,7 @@ void EngineImpl::history_page(Owner& owner, WorkflowEntry&, CachedRun& run, Call
   const bool nothing_new = request.close_event_only ? !closed : token.next_event_id() > durable;
 
   if (!token.for_task() && request.wait_new_event && nothing_new && !closed) {
-    if (options_.clock.now() >= deadline || (call.cancellation != nullptr && call.cancellation->cancelled())) {
+    if (draining_ || options_.clock.now() >= deadline || (call.cancellation != nullptr && call.cancellation->cancelled())) {
       return done(HistoryPage{"", token.SerializeAsString()});
     }
     HistoryWaiter waiter{token.next_event_id(), request.close_event_only, deadline, nullptr};

@@ -34,7 +34,7 @@ void Owner::submit(store::WorkflowKey key, std::string run_id, WorkflowEntry::Op
     if (fatal_) return failed(absl::UnavailableError("this server has lost its lease on the data and is shutting down"));
     WorkflowEntry& entry = entry_of(key);
     if (entry.waiting.size() >= parts_.owner_limits.waiting_per_workflow) {
-      return failed(absl::ResourceExhaustedError("too many requests wait for this workflow; try again later"));
+      return failed(core::workflow_busy("too many requests wait for this workflow; try again later"));
     }
     entry.waiting.push_back({std::move(run_id), std::move(operation), std::move(failed)});
     pump(entry);

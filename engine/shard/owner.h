@@ -94,6 +94,8 @@ class Owner {
 
   // Wakes the waiter when its events are durable, or its deadline has passed.
   void wait_for_events(CachedRun& run, HistoryWaiter waiter);
+  // Wakes all waiters and ends all queries. From any thread.
+  void end_waits();
   // The wire form of events from..to, from memory or the store. `done` may be called at once, or later on the executor.
   void read_events(CachedRun& run, int64_t from, int64_t to, absl::AnyInvocable<void(absl::StatusOr<std::string>)> done);
 
@@ -199,6 +201,7 @@ class Owner {
   void dispatch_query(CachedRun& run, const std::string& id);
   core::api::PollWorkflowTaskQueueResponse query_task(const CachedRun& run, const PendingQuery& query) const;
   void sweep_queries(CachedRun& run);
+  void end_queries(CachedRun& run, const absl::Status& why);
 
   OwnerParts parts_;
   std::function<std::optional<std::string>(std::string_view)> find_namespace_;

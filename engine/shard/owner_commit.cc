@@ -195,10 +195,7 @@ void Owner::drop_uncommitted(const absl::Status& why) {
 
 void Owner::drop_run(CachedRun& run, std::vector<store::RunKey>& dropped) {
   wake_waiters(run, true);
-  for (auto* list : {&run.queries, &run.task_queries}) {
-    for (PendingQuery& query : *list) query.done(absl::UnavailableError("the workflow's state is being read back; try again"));
-    list->clear();
-  }
+  end_queries(run, absl::UnavailableError("the workflow's state is being read back; try again"));
   if (run.wake != absl::InfiniteFuture()) wakes_.erase({run.wake, run.serial});
   waited_for_.erase(run.serial);
   if (parts_.embedded != nullptr) parts_.embedded->forget(run.key.run_id);

@@ -225,6 +225,16 @@ void Owner::wake_waiters(CachedRun& run, bool all) {
   for (base::Task& wake : woken) wake();
 }
 
+void Owner::end_waits() {
+  parts_.executor.post([this] {
+    const auto runs = waited_for_;
+    for (const auto& [serial, run] : runs) {
+      end_queries(*run, absl::UnavailableError("the server is stopping; try again"));
+      wake_waiters(*run, true);
+    }
+  });
+}
+
 void Owner::sweep_waiters() {
   sweeping_ = !waited_for_.empty();
   if (!sweeping_) return;

@@ -184,6 +184,13 @@ void Owner::requeue_task_queries(CachedRun& run) {
   run.queries.splice(run.queries.end(), run.task_queries);
 }
 
+void Owner::end_queries(CachedRun& run, const absl::Status& why) {
+  for (auto* list : {&run.queries, &run.task_queries}) {
+    auto ended = std::exchange(*list, {});
+    for (PendingQuery& query : ended) query.done(why);
+  }
+}
+
 void Owner::sweep_queries(CachedRun& run) {
   const absl::Time now = parts_.clock.now();
   for (auto* list : {&run.queries, &run.task_queries}) {
@@ -192,9 +199,9 @@ void Owner::sweep_queries(CachedRun& run) {
         ++query;
         continue;
       }
-      const bool unseen = query->stage == PendingQuery::Stage::kQueued;
+      const bool unseen = query->stage != PendingQuery::Stage::kWithWorker;
       query->done(absl::DeadlineExceededError(
-          unseen ? absl::StrCat("no worker has polled the task queue ", run.state.task_queue(), " for this query; start one, or see whether it hangs")
+          unseen ? absl::StrCat("no poller was seen on the task queue ", run.state.task_queue(), " that took this query; start a worker, or see whether it hangs")
                  : "the worker has not answered the query in time"));
       query = list->erase(query);
     }

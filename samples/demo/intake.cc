@@ -42,11 +42,19 @@ bool is_id(const std::string& text) {
   });
 }
 
-// "4.65" as 465; more digits are rounded.
+// "4.65" as 465, exactly; from the third digit on it is rounded, half up.
 std::optional<int64_t> pence_of(const std::string& text) {
-  double pounds = 0;
-  if (!absl::SimpleAtod(text, &pounds) || !(pounds > -1e9 && pounds < 1e9)) return std::nullopt;
-  return static_cast<int64_t>(pounds * 100 + (pounds < 0 ? -0.5 : 0.5));
+  const size_t point = std::min(text.find('.'), text.size());
+  const std::string whole = text.substr(0, point);
+  std::string part = point < text.size() ? text.substr(point + 1) : "";
+  const bool digits = std::all_of(part.begin(), part.end(), absl::ascii_isdigit);
+  int64_t pounds = 0;
+  if (whole.empty() || !digits || !absl::SimpleAtoi(whole, &pounds) || std::abs(pounds) > kMostPence)
+    return std::nullopt;
+  part.resize(3, '0');
+  const int64_t tenths =
+      pounds * 1000 + (whole[0] == '-' ? -1 : 1) * ((part[0] - '0') * 100 + (part[1] - '0') * 10 + (part[2] - '0'));
+  return (tenths + 5) / 10;
 }
 
 struct Line {

@@ -1,6 +1,7 @@
 // skald-demo: a merchant's day against a server of its own that is killed half way and started again.
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -62,13 +63,19 @@ absl::StatusOr<Intake> orders_of(const Options& options) {
   return intake;
 }
 
+// The first complaints on the screen, all of them in a file beside the data.
 void print_intake(const Options& options, const Intake& intake) {
   const std::string name = options.orders.empty() ? "the sample merchant" : options.orders;
-  for (size_t i = 0; i < std::min(intake.complaints.size(), kComplaintsShown); ++i) {
-    fmt::print("{}:{}: {}\n", name, intake.complaints[i].line, intake.complaints[i].reason);
+  const std::string file = options.data + "/complaints.txt";
+  std::ofstream all(file);
+  for (size_t i = 0; i < intake.complaints.size(); ++i) {
+    const std::string line = fmt::format("{}:{}: {}\n", name, intake.complaints[i].line, intake.complaints[i].reason);
+    all << line;
+    if (i < kComplaintsShown) fmt::print("{}", line);
   }
-  if (intake.complaints.size() > kComplaintsShown)
-    fmt::print("… and {} lines more that are no orders\n", intake.complaints.size() - kComplaintsShown);
+  if (intake.complaints.size() > kComplaintsShown) {
+    fmt::print("… and {} more; all of them: {}\n", intake.complaints.size() - kComplaintsShown, file);
+  }
   fmt::print("{}: {} orders, {} returns, {} lines that are no orders\n", name, intake.orders.size(),
              intake.returns.size(), intake.complaints.size());
 }

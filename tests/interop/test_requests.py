@@ -235,3 +235,19 @@ def test_a_namespace_does_not_promise_what_is_not_there(server, change):
     _, described = call(server, "DescribeNamespace", api.DescribeNamespaceRequest(namespace="default"))
     assert described.namespace_info.description == ""
     assert [cluster.cluster_name for cluster in described.replication_config.clusters] == ["active"]
+
+
+def test_a_server_that_stops_answers_those_who_wait(tmp_path):
+    """A long poll for a result does not hold the server's end up."""
+    stopping = Server(tmp_path / "skald.sqlite").start()
+
+    async def run():
+        client = await Client.connect(stopping.address)
+        handle = await client.start_workflow("nobody", id="waits", task_queue="nobody")
+        waiting = asyncio.create_task(handle.result())
+        await asyncio.sleep(0.3)
+        stopping.process.terminate()
+        assert await asyncio.to_thread(stopping.process.wait, 10) == 0
+        waiting.cancel()
+
+    asyncio.run(run())

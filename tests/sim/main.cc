@@ -9,13 +9,13 @@
 
 int main(int argc, char** argv) {
   using namespace skald::sim;
-  uint64_t seeds = 200;
+  int64_t seeds = 200;
   Options options;
   bool verbose = false;
   std::string workflows = SKALD_WORKFLOWS;
   CLI::App app{"Simulates the engine under crashes, store faults and failing partners; a seed decides everything",
                "skald-sim"};
-  app.add_option("--seeds", seeds, "How many seeds")->capture_default_str();
+  app.add_option("--seeds", seeds, "How many seeds")->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--from", options.seed, "The first seed")->capture_default_str();
   app.add_option("--orders", options.orders, "Orders a seed")->capture_default_str()->check(CLI::Range(1, 100'000));
   app.add_option("--kills", options.kills, "Kills a seed, at most")
@@ -26,7 +26,11 @@ int main(int argc, char** argv) {
       ->check(CLI::ExistingDirectory);
   app.add_flag("--verbose", verbose, "Prints a line for every seed, and the engine's log");
   app.footer("A seed that fails is printed; play it again with --seeds 1 --from SEED --verbose.");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   spdlog::set_level(verbose ? spdlog::level::debug : spdlog::level::off);
   skald::lua::Definitions definitions;
   try {
@@ -36,7 +40,7 @@ int main(int argc, char** argv) {
     return 2;
   }
 
-  const uint64_t end = options.seed + seeds;
+  const uint64_t end = options.seed + static_cast<uint64_t>(seeds);
   uint64_t failed = 0, steps = 0;
   int kills = 0;
   absl::Duration simulated;

@@ -27,6 +27,7 @@ using Stub = api::WorkflowService::Stub;
 
 struct Options {
   std::string address = "127.0.0.1:7233";
+  bool remote = false;
   std::string ns = "default";
   int workflows = 3000;
   int in_flight = 64;
@@ -226,7 +227,8 @@ class Load {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Measures one-activity workflows against a server on this machine", "skald-load"};
-  app.add_option("--address", options.address, "The server, a loopback address")->capture_default_str();
+  app.add_option("--address", options.address, "The server")->capture_default_str();
+  app.add_flag("--remote", options.remote, "The server is on another machine, and may be put under load");
   app.add_option("--namespace", options.ns)->capture_default_str();
   app.add_option("--workflows", options.workflows, "How many")->capture_default_str()->check(CLI::Range(1, 10'000'000));
   app.add_option("--in-flight", options.in_flight, "At once; 1 = an idle server")->capture_default_str()->check(CLI::Range(1, 100'000));
@@ -234,8 +236,8 @@ int main(int argc, char** argv) {
   app.add_option("--channels", options.channels)->capture_default_str()->check(CLI::Range(1, 64));
   app.add_option("--limit", options.limit_seconds, "Gives up after so many seconds")->capture_default_str()->check(CLI::Range(1, 3'600));
   CLI11_PARSE(app, argc, argv);
-  if (!absl::StartsWith(options.address, "127.") && !absl::StartsWith(options.address, "localhost:") && !absl::StartsWith(options.address, "[::1]:")) {
-    fmt::print(stderr, "skald-load: {} is no loopback address; a load test stays on this machine\n", options.address);
+  if (!options.remote && !absl::StartsWith(options.address, "127.") && !absl::StartsWith(options.address, "localhost:") && !absl::StartsWith(options.address, "[::1]:")) {
+    fmt::print(stderr, "skald-load: {} is another machine; --remote says that it may be put under load\n", options.address);
     return 2;
   }
   auto* load = new Load(options);  // open polls outlive main's end: the process ends with them

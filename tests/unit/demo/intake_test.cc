@@ -67,10 +67,21 @@ TEST(TakeIn, SaysWhyALineIsNoItem) {
   EXPECT_THAT(complaint("1,A,,1,d,free,7,x"), HasSubstr("'free' is no number"));
   EXPECT_THAT(complaint("1,A,,1,d,nan,7,x"), HasSubstr("no number"));
   EXPECT_THAT(complaint("1,A,,1,d,0,7,x"), HasSubstr("'0' cannot be charged"));
-  EXPECT_THAT(complaint("1,A,,1,d,1e8,7,x"), HasSubstr("cannot be charged"));
+  EXPECT_THAT(complaint("1,A,,1,d,1000001,7,x"), HasSubstr("cannot be charged"));
   EXPECT_THAT(complaint("1,A,1,d,4,7,x"), "7 columns instead of 8");
   EXPECT_THAT(complaint("1,A\xff,,1,d,4,7,x"), HasSubstr("'A?' is empty, too long or unreadable"));
   EXPECT_THAT(complaint("1,A,\"b,1,d,4,7,x"), HasSubstr("quote"));
+}
+
+TEST(TakeIn, ReadsPricesExactly) {
+  const auto total = [](const std::string& price) { return taken("1,A,,1,d," + price + ",7,x\n").orders.at(0).total; };
+  EXPECT_EQ(total("0.29"), 29);
+  EXPECT_EQ(total("1.005"), 101);
+  EXPECT_EQ(total("1.0049"), 100);
+  EXPECT_EQ(total("12"), 1200);
+  EXPECT_EQ(total("12.5"), 1250);
+  EXPECT_THAT(complaint("1,A,,1,d,1e2,7,x"), HasSubstr("no number"));
+  EXPECT_THAT(complaint("1,A,,1,d,.5,7,x"), HasSubstr("no number"));
 }
 
 TEST(TakeIn, FindsColumnsByTheirNames) {
