@@ -94,7 +94,7 @@ Outcome tell(const TraceOptions& options, const Target& target, size_t depth, Se
   Trace trace;
   if (Outcome read = read_history(session, run, false, [&trace](auto& event) { trace.add(event); }); !read.ok())
     return read;
-  const TraceLayout layout{depth * kIndent, options.full};
+  const TraceLayout layout{depth * kIndent, options.full, closes(trace.last_event())};
   print_head(session, layout, description, trace);
   if (depth == 0) session.console.out << '\n';
   for (const Step& step : trace.steps()) {

@@ -49,9 +49,12 @@ std::string title_of(const Step& step) {
 std::string span_text(absl::Duration duration) { return duration_text(std::max(duration, absl::ZeroDuration())); }
 
 // completed in 1.2s (waited 2ms, ran 1.19s), attempt 3
-std::string state_of(const Step& step) {
+std::string state_of(const Step& step, bool closed) {
   if (step.state == StepState::kInstant || step.kind.rfind("workflow task", 0) == 0) return "";
-  if (step.finished == absl::InfinitePast()) return step.state_text.empty() ? "pending" : "pending, " + step.state_text;
+  if (step.finished == absl::InfinitePast()) {
+    if (step.state_text.empty()) return closed ? "not awaited" : "pending";
+    return closed ? step.state_text + ", not awaited" : "pending, " + step.state_text;
+  }
   std::string text = fmt::format("{} after {}", step.state_text, span_text(step.finished - step.scheduled));
   // A start written only when the activity closed tells nothing of how long it ran.
   const bool start_known = step.started > step.scheduled && step.started < step.finished;
@@ -124,7 +127,7 @@ std::string wait_of_task(const Description& description, absl::Time now) {
 
 void print_step(const Console& console, const TraceLayout& layout, absl::Time run_start, const Step& step) {
   std::string title = title_of(step);
-  const std::string state = state_of(step);
+  const std::string state = state_of(step, layout.closed);
   if (!state.empty() && columns(title) < kTitleColumns) title.append(kTitleColumns - columns(title), ' ');
   console.out << std::string(layout.indent, ' ')
               << fmt::format("{:>{}}", "+" + span_text(step.scheduled - run_start), kOffsetColumns) << "  "

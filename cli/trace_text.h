@@ -17,7 +17,8 @@ namespace skald::cli {
 // How a trace is laid out.
 struct TraceLayout {
   size_t indent = 0;
-  bool full = false;  // do not cut inputs and results
+  bool full = false;    // do not cut inputs and results
+  bool closed = false;  // the run has closed: what has not ended by now never will
 };
 
 // The step's line, begun with the time since the run's start, and lines about its input, failures and result below it.

@@ -142,6 +142,17 @@ TEST_F(TraceCommand, TellsWhatAnOpenRunWaitsFor) {
       AllOf(HasSubstr("It waits for"), HasSubstr("activity pay (a): attempt 2"), HasSubstr("last failure: busy")));
 }
 
+TEST_F(TraceCommand, SaysOfAClosedRunWhatItDidNotAwait) {
+  event("SCHEDULED", 1, "activity_task_scheduled_event_attributes { activity_id: 'a' activity_type { name: 'pay' } }",
+        "ACTIVITY_TASK_");
+  event("CANCEL_REQUESTED", 2, "activity_task_cancel_requested_event_attributes { scheduled_event_id: 2 }",
+        "ACTIVITY_TASK_");
+  EXPECT_THAT(run_command(service, {"workflow", "trace", "o-1"}).out, HasSubstr("pending, cancellation requested\n"));
+  event("CANCELED", 3, "workflow_execution_canceled_event_attributes { }", "WORKFLOW_EXECUTION_");
+  EXPECT_THAT(run_command(service, {"workflow", "trace", "o-1"}).out,
+              AllOf(HasSubstr("  cancellation requested, not awaited\n"), Not(HasSubstr("pending"))));
+}
+
 TEST_F(TraceCommand, GivesDescriptionAndEventsInJson) {
   const auto document = nlohmann::json::parse(run_command(service, {"workflow", "trace", "o-1", "-o", "json"}).out);
   EXPECT_EQ(document["description"]["workflowExecutionInfo"]["execution"]["workflowId"], "o-1");
