@@ -11,6 +11,9 @@ namespace {
 
 namespace errordetails = temporal::api::errordetails::v1;
 
+// gRPC's own words, under several codes, for a call that ended well but brought no response.
+constexpr char kNoMessage[] = "No message returned for unary request";
+
 // The first detail of an error, if it is a `Detail`.
 template <typename Detail>
 bool has_detail(const grpc::Status& status, Detail& detail) {
@@ -56,6 +59,8 @@ Outcome explain(const grpc::Status& status, std::string_view address, bool conne
   std::string message = printable(status.error_message());
   while (!message.empty() && (message.back() == '.' || message.back() == '\n' || message.back() == ' '))
     message.pop_back();
+  if (message == kNoMessage)
+    return failed(fmt::format("the server at {} ended the call without an answer; see its log", address));
   switch (status.error_code()) {
     case grpc::StatusCode::OK:
       return {};

@@ -73,8 +73,8 @@ void CommandAdder::complete(CLI::App* command, Scope scope, const std::string& e
   add_common_options(command, scope, *options);
   command->footer("Examples:\n" + examples);
   command->callback([this_console = &console, code = &exit_code, client = client, options, body = std::move(body)] {
-    const Outcome outcome = run(*options, client, *this_console, body);
-    this_console->out.flush();
+    Outcome outcome = run(*options, client, *this_console, body);
+    if (Outcome written = this_console->finish(); outcome.ok()) outcome = std::move(written);
     if (!outcome.sentence.empty()) this_console->err << "skald: " << printable(outcome.sentence) << std::endl;
     *code = static_cast<int>(outcome.code);
   });
@@ -85,8 +85,12 @@ void Target::write(temporal::api::common::v1::WorkflowExecution& execution) cons
   execution.set_run_id(run_id);
 }
 
+CLI::Validator not_empty() {
+  return {[](const std::string& text) { return text.empty() ? "it may not be empty" : ""; }, ""};
+}
+
 void add_target(CLI::App* command, Target& target) {
-  command->add_option("ID,--id", target.id, "The workflow's id")->type_name("")->required();
+  command->add_option("ID,--id", target.id, "The workflow's id")->type_name("")->required()->check(not_empty());
   command->add_option("-r,--run-id", target.run_id, "One of its runs; without it, the current or last")
       ->type_name("UUID");
 }

@@ -49,6 +49,9 @@ struct Target {
   void write(temporal::api::common::v1::WorkflowExecution& execution) const;
 };
 
+// A check of options: an empty text is a mistake.
+CLI::Validator not_empty();
+
 // The positional ID and --run-id. `target` must outlive the parse, as all targets of options.
 void add_target(CLI::App* command, Target& target);
 

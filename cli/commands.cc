@@ -1,5 +1,7 @@
 #include "cli/commands.h"
 
+#include <sstream>
+
 #include <fmt/format.h>
 
 #include "cli/command_groups.h"
@@ -25,12 +27,26 @@ std::string mistake(const CLI::ParseError& error) {
   return text;
 }
 
+// An argument that may be given by its place or by its name is explained at its place.
+class HelpText : public CLI::Formatter {
+ public:
+  std::string make_option(const CLI::Option* option, bool is_positional) const override {
+    if (is_positional || !option->get_positional()) return CLI::Formatter::make_option(option, is_positional);
+    std::ostringstream line;
+    const std::string place = option->get_name(true, false);
+    CLI::detail::format_help(line, "  " + make_option_name(option, false) + " " + place,
+                             fmt::format("{} in another place", place), column_width_);
+    return line.str();
+  }
+};
+
 }  // namespace
 
 void add_client_commands(CLI::App& root, const Console& console, int& exit_code, const ClientOptions& client) {
   const CommandAdder adder{console, exit_code, client};
   CLI::App* workflow = root.add_subcommand("workflow", "Start, follow and steer workflows on any server of this API");
-  workflow->require_subcommand(1);
+  const auto help = std::make_shared<HelpText>();
+  workflow->formatter(help)->require_subcommand(1);
   add_start_command(workflow, adder);
   add_result_command(workflow, adder);
   add_describe_command(workflow, adder);
@@ -40,7 +56,7 @@ void add_client_commands(CLI::App& root, const Console& console, int& exit_code,
   add_query_command(workflow, adder);
   add_steering_commands(workflow, adder);
   CLI::App* namespaces = root.add_subcommand("namespace", "Make, change and list namespaces");
-  namespaces->require_subcommand(1);
+  namespaces->formatter(help)->require_subcommand(1);
   add_namespace_commands(namespaces, adder);
 }
 
@@ -50,8 +66,10 @@ int parse(CLI::App& root, int argc, const char* const* argv, const Console& cons
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       root.exit(error, console.out, console.err);
-      console.out << '\n';
-      return static_cast<int>(ExitCode::kOk);
+      if (error.get_name() != "CallForVersion") console.out << '\n';
+      const Outcome written = console.finish();
+      if (!written.ok()) console.err << "skald: " << written.sentence << std::endl;
+      return static_cast<int>(written.code);
     }
     console.err << fmt::format("skald: {}; see `{} --help`\n", mistake(error), chosen(root));
     return static_cast<int>(ExitCode::kUsage);

@@ -13,7 +13,8 @@ namespace skald::cli {
 void add_client_commands(CLI::App& root, const Console& console, int& exit_code, const ClientOptions& client = {});
 
 // Parses the arguments, which runs the chosen command. Returns the process's exit code: `exit_code` as the command set
-// it, 0 after help, 2 with one sentence on stderr if the arguments make no sense.
+// it, 0 after help or
+// the version, 2 with one sentence on stderr if the arguments make no sense.
 int parse(CLI::App& root, int argc, const char* const* argv, const Console& console, const int& exit_code);
 
 }  // namespace skald::cli

@@ -35,6 +35,12 @@ std::string Console::paint(Colour colour, std::string_view text) const {
   return std::string(escape_of(colour)).append(text).append("\033[0m");
 }
 
+Outcome Console::finish() const {
+  out.flush();
+  if (out) return {};
+  return failed("not all of the output could be written; see whether the disk is full or the reader has gone");
+}
+
 Console system_console() {
   const char* refused = std::getenv("NO_COLOR");
   return {std::cout, std::cerr, isatty(STDOUT_FILENO) == 1 && (refused == nullptr || *refused == '\0')};

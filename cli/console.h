@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "cli/outcome.h"
+
 namespace skald::cli {
 
 enum class Colour { kNone, kRed, kGreen, kYellow, kDim };
@@ -15,6 +17,8 @@ struct Console {
   bool colours = false;
 
   std::string paint(Colour colour, std::string_view text) const;
+  // Writes out what `out` still holds. Fails if any of the output was lost.
+  Outcome finish() const;
 };
 
 // Standard output and error; colours if output goes to a terminal and NO_COLOR is not set.

@@ -117,7 +117,8 @@ void add_options(CLI::App* command, StartOptions& options) {
       ->type_name("NAME")
       ->capture_default_str();
   command->add_option("--id", options.id, "Its id, by which it is found again; without it, a random one")
-      ->type_name("ID");
+      ->type_name("ID")
+      ->check(not_empty());
   add_inputs(command, options.inputs, options.input_file);
   command
       ->add_option(
@@ -148,8 +149,11 @@ void add_start_command(CLI::App* group, const CommandAdder& adder) {
   auto options = std::make_shared<StartOptions>();
   add_options(command, *options);
   adder.complete(command, Scope::kNamespace,
-                 "  skald workflow start --type order_fulfillment --id order-1 --input '{\"order_id\": \"order-1\", "
-                 "\"items\": []}'\n"
+                 "  skald workflow start --type stock_load --wait --input "
+                 "'{\"items\":[{\"sku\":\"T100\",\"quantity\":10}]}'\n"
+                 "  skald workflow start --type order_fulfillment --id order-1 --input "
+                 "'{\"order_id\":\"1\",\"items\":[{\"sku\":\"T100\",\"quantity\":1}],\"total\":1390,"
+                 "\"currency\":\"EUR\",\"country\":\"NO\"}'\n"
                  "  skald workflow start --type ledger_audit --wait",
                  [options](Session& session) { return start(*options, session); });
 }

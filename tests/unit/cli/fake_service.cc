@@ -126,16 +126,19 @@ FakeService::~FakeService() {
   server_->grpc->Wait();
 }
 
-Ran run_command(std::vector<std::string> arguments, absl::Duration connect_patience) {
-  std::ostringstream out, err;
-  const Console console{out, err, false};
+int run_command(const Console& console, std::vector<std::string> arguments, absl::Duration connect_patience) {
   CLI::App app{"test", "skald"};
   app.require_subcommand(1);
   int exit_code = 0;
   add_client_commands(app, console, exit_code, {.connect_patience = connect_patience});
   std::vector<const char*> argv{"skald"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  const int code = parse(app, static_cast<int>(argv.size()), argv.data(), console, exit_code);
+  return parse(app, static_cast<int>(argv.size()), argv.data(), console, exit_code);
+}
+
+Ran run_command(std::vector<std::string> arguments, absl::Duration connect_patience) {
+  std::ostringstream out, err;
+  const int code = run_command(Console{out, err, false}, std::move(arguments), connect_patience);
   return {code, out.str(), err.str()};
 }
 

@@ -10,6 +10,8 @@
 #include <google/protobuf/text_format.h>
 #include <grpcpp/support/status.h>
 
+#include "cli/console.h"
+
 namespace skald::cli {
 
 namespace ws = temporal::api::workflowservice::v1;
@@ -62,6 +64,10 @@ class FakeService {
   std::unique_ptr<Server> server_;
   std::string address_;
 };
+
+// Runs `skald ARGUMENTS` in this process, and returns its exit code.
+int run_command(const Console& console, std::vector<std::string> arguments,
+                absl::Duration connect_patience = absl::ZeroDuration());
 
 // How one command line ended.
 struct Ran {

@@ -20,6 +20,13 @@ TEST(Table, AlignsColumnsByCodePoints) {
   EXPECT_EQ(out.str(), " A       B\n größer  1\n x       2\n");
 }
 
+TEST(Console, TellsOfOutputThatIsLost) {
+  std::ostream broken(nullptr);
+  std::ostringstream whole;
+  EXPECT_EQ((Console{broken, whole, false}.finish().code), ExitCode::kFailed);
+  EXPECT_TRUE((Console{whole, whole, false}.finish().ok()));
+}
+
 TEST(Table, PaintsOnlyIfColoursAreOn) {
   std::ostringstream plain, coloured;
   const std::vector<Row> rows = {{Cell("Failed", Colour::kRed), "1"}};

@@ -4,14 +4,17 @@
 #include "temporal/api/errordetails/v1/message.pb.h"
 #include <gmock/gmock.h>
 
+#include "cli/call_error.h"
 #include "tests/unit/cli/fake_service.h"
 
 namespace skald::cli {
 namespace {
 
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 TEST(Usage, IsMistakenWithExitCode2AndOneSentence) {
@@ -30,6 +33,8 @@ TEST(Usage, IsMistakenWithExitCode2AndOneSentence) {
       {"workflow", "start", "--type", "t", "--run-timeout", "5 parsecs"},
       {"workflow", "start", "--type", "t", "--id-reuse-policy", "whatever"},
       {"workflow", "start", "--type", "t", "--input", "1", "--input-file", "f"},
+      {"workflow", "start", "--type", "t", "--id", ""},
+      {"workflow", "describe", ""},
       {"namespace", "register"},
   };
   for (const auto& mistake : mistakes) {
@@ -53,6 +58,38 @@ TEST(Usage, OfEveryCommandIsExplainedWithExamples) {
     const Ran ran = run_command({"namespace", command, "--help"});
     EXPECT_EQ(ran.exit_code, 0) << command;
     EXPECT_THAT(ran.out, HasSubstr("Examples:\n  skald namespace " + std::string(command))) << command;
+  }
+}
+
+TEST(Usage, OfAnArgumentWithAPlaceAndANameIsExplainedOnce) {
+  const std::string help = run_command({"workflow", "describe", "--help"}).out;
+  EXPECT_THAT(help, AllOf(ContainsRegex("  ID REQUIRED +The workflow's id\n"), HasSubstr("  --id ID "),
+                          Not(HasSubstr("--id REQUIRED"))));
+}
+
+TEST(Usage, ThatCannotBeWrittenFails) {
+  std::ostream broken(nullptr);
+  std::ostringstream err;
+  EXPECT_EQ(run_command(Console{broken, err, false}, {"workflow", "list", "--help"}), 1);
+  EXPECT_THAT(err.str(), StartsWith("skald: not all of the output could be written"));
+}
+
+TEST(Call, WhoseOutputIsLostFails) {
+  FakeService service;
+  ws::CountWorkflowExecutionsRequest request;
+  service.answers.count =
+      always<ws::CountWorkflowExecutionsRequest, ws::CountWorkflowExecutionsResponse>(request, "count: 4");
+  std::ostream broken(nullptr);
+  std::ostringstream err;
+  EXPECT_EQ(run_command(Console{broken, err, false}, {"workflow", "count", "--address", service.address()}), 1);
+  EXPECT_THAT(err.str(), StartsWith("skald: not all of the output could be written"));
+}
+
+TEST(Call, ThatEndsWithoutAnAnswerIsAnErrorOfTheServer) {
+  for (const auto code : {grpc::StatusCode::UNIMPLEMENTED, grpc::StatusCode::UNKNOWN, grpc::StatusCode::INTERNAL}) {
+    const Outcome told = explain({code, "No message returned for unary request"}, "host:1", true, "10s");
+    EXPECT_EQ(told.code, ExitCode::kFailed);
+    EXPECT_EQ(told.sentence, "the server at host:1 ended the call without an answer; see its log");
   }
 }
 
