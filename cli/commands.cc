@@ -6,6 +6,7 @@
 
 #include "cli/command_groups.h"
 #include "cli/outcome.h"
+#include "engine/base/version.h"
 
 namespace skald::cli {
 namespace {
@@ -58,6 +59,10 @@ void add_client_commands(CLI::App& root, const Console& console, int& exit_code,
   CLI::App* namespaces = root.add_subcommand("namespace", "Make, change and list namespaces");
   namespaces->formatter(help)->require_subcommand(1);
   add_namespace_commands(namespaces, adder);
+}
+
+void add_version_flag(CLI::App& root) {
+  root.set_version_flag("--version", fmt::format("skald {}", base::kVersion), "Print the version");
 }
 
 int parse(CLI::App& root, int argc, const char* const* argv, const Console& console, const int& exit_code) {

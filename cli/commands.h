@@ -12,6 +12,9 @@ namespace skald::cli {
 // (outcome.h says what it may be). `client` is how calls are made unless options say otherwise.
 void add_client_commands(CLI::App& root, const Console& console, int& exit_code, const ClientOptions& client = {});
 
+// Adds `skald --version`.
+void add_version_flag(CLI::App& root);
+
 // Parses the arguments, which runs the chosen command. Returns the process's exit code: `exit_code` as the command set
 // it, 0 after help or
 // the version, 2 with one sentence on stderr if the arguments make no sense.

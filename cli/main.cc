@@ -7,6 +7,7 @@
 int main(int argc, char** argv) {
   CLI::App app{"Skald: durable workflows and sagas behind Temporal's API", "skald"};
   app.require_subcommand(1);
+  skald::cli::add_version_flag(app);
   int exit_code = 0;
   const skald::cli::Console console = skald::cli::system_console();
   skald::server::add_server_command(app, exit_code);

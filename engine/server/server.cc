@@ -11,6 +11,7 @@
 #include "engine/api/grpc_server.h"
 #include "engine/api/methods.h"
 #include "engine/base/thread_executor.h"
+#include "engine/base/version.h"
 #include "engine/matching/matching.h"
 #include "engine/namespaces/registry.h"
 #include "engine/server/in_process_transport.h"
@@ -25,7 +26,6 @@
 namespace skald::server {
 namespace {
 
-constexpr char kVersion[] = "0.1.0";
 constexpr absl::Duration kGrace = absl::Seconds(2);
 constexpr absl::Duration kPluginGrace = absl::Seconds(10);  // for activities that run
 
@@ -172,7 +172,7 @@ absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
 }
 
 absl::Status Server::Parts::serve(const ServerOptions& options) {
-  backend.reset(new api::Backend{*engine, *namespaces, limits, clock, cluster_id, kVersion});
+  backend.reset(new api::Backend{*engine, *namespaces, limits, clock, cluster_id, base::kVersion});
   grpc = std::make_unique<api::GrpcServer>(api::all_methods(*backend));
   auto bound = grpc->start(options.grpc_address);
   if (!bound.ok()) return bound.status();

@@ -129,6 +129,7 @@ FakeService::~FakeService() {
 int run_command(const Console& console, std::vector<std::string> arguments, absl::Duration connect_patience) {
   CLI::App app{"test", "skald"};
   app.require_subcommand(1);
+  add_version_flag(app);
   int exit_code = 0;
   add_client_commands(app, console, exit_code, {.connect_patience = connect_patience});
   std::vector<const char*> argv{"skald"};

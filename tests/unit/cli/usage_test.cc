@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "cli/call_error.h"
+#include "engine/base/version.h"
 #include "tests/unit/cli/fake_service.h"
 
 namespace skald::cli {
@@ -65,6 +66,12 @@ TEST(Usage, OfAnArgumentWithAPlaceAndANameIsExplainedOnce) {
   const std::string help = run_command({"workflow", "describe", "--help"}).out;
   EXPECT_THAT(help, AllOf(ContainsRegex("  ID REQUIRED +The workflow's id\n"), HasSubstr("  --id ID "),
                           Not(HasSubstr("--id REQUIRED"))));
+}
+
+TEST(Version, IsOneLine) {
+  const Ran ran = run_command({"--version"});
+  EXPECT_EQ(ran.exit_code, 0);
+  EXPECT_EQ(ran.out, std::string("skald ") + base::kVersion + "\n");
 }
 
 TEST(Usage, ThatCannotBeWrittenFails) {
