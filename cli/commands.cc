@@ -35,8 +35,8 @@ class HelpText : public CLI::Formatter {
     if (is_positional || !option->get_positional()) return CLI::Formatter::make_option(option, is_positional);
     std::ostringstream line;
     const std::string place = option->get_name(true, false);
-    CLI::detail::format_help(line, "  " + make_option_name(option, false) + " " + place,
-                             fmt::format("{} in another place", place), column_width_);
+    CLI::detail::format_help(line, make_option_name(option, false) + " " + place,
+                             fmt::format("The same as {}, by name", place), column_width_);
     return line.str();
   }
 };

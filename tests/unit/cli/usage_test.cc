@@ -64,7 +64,7 @@ TEST(Usage, OfEveryCommandIsExplainedWithExamples) {
 
 TEST(Usage, OfAnArgumentWithAPlaceAndANameIsExplainedOnce) {
   const std::string help = run_command({"workflow", "describe", "--help"}).out;
-  EXPECT_THAT(help, AllOf(ContainsRegex("  ID REQUIRED +The workflow's id\n"), HasSubstr("  --id ID "),
+  EXPECT_THAT(help, AllOf(ContainsRegex("  ID REQUIRED +The workflow's id\n"), HasSubstr("\n  --id ID "),
                           Not(HasSubstr("--id REQUIRED"))));
 }
 
