@@ -105,6 +105,12 @@ ReservedPort::ReservedPort() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
 
 ReservedPort::~ReservedPort() { close(socket_); }
 
+void ReservedPort::turn_one_away() {
+  if (listen(socket_, 1) != 0) abort();
+  close(accept(socket_, nullptr, nullptr));
+  shutdown(socket_, SHUT_RDWR);
+}
+
 std::string ReservedPort::address() const {
   sockaddr_in bound{};
   socklen_t size = sizeof bound;

@@ -45,6 +45,8 @@ class ReservedPort {
   ~ReservedPort();
 
   std::string address() const;
+  // Waits for one connection, and breaks it off at once.
+  void turn_one_away();
 
  private:
   int socket_;

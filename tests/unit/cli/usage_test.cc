@@ -110,11 +110,12 @@ TEST(Call, ThatReachesNoServerNamesTheAddressAndTheServerCommand) {
 }
 
 TEST(Call, WaitsForAServerThatIsJustStarting) {
-  const ReservedPort port;
+  ReservedPort port;
   auto ran = std::async(std::launch::async, [&port] {
     return run_command({"workflow", "count", "--address", port.address()}, absl::Seconds(30));
   });
-  FakeService service(port.address());
+  port.turn_one_away();
+  const FakeService service(port.address());
   EXPECT_THAT(ran.get().err, HasSubstr("does not offer this"));
 }
 
