@@ -2,12 +2,21 @@
 
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include "engine/core/error.h"
 #include "engine/shard/wire_history.h"
 
 namespace skald::shard {
+namespace {
 
-Owner::Owner(OwnerParts parts) : parts_(std::move(parts)),
+// The event that schedules a run's first workflow task.
+constexpr int64_t kFirstTask = 2;
+
+}  // namespace
+
+Owner::Owner(OwnerParts parts)
+    : parts_(std::move(parts)),
       find_namespace_([this](std::string_view name) -> std::optional<std::string> {
         const auto found = parts_.namespaces.by_name(name);
         return found ? std::optional<std::string>(found->id) : std::nullopt;
@@ -31,7 +40,8 @@ void Owner::submit(store::WorkflowKey key, std::string run_id, WorkflowEntry::Op
                    absl::AnyInvocable<void(absl::Status)> failed) {
   parts_.executor.post([this, key = std::move(key), run_id = std::move(run_id), operation = std::move(operation),
                         failed = std::move(failed)]() mutable {
-    if (fatal_) return failed(absl::UnavailableError("this server has lost its lease on the data and is shutting down"));
+    if (fatal_)
+      return failed(absl::UnavailableError("this server has lost its lease on the data and is shutting down"));
     WorkflowEntry& entry = entry_of(key);
     if (entry.waiting.size() >= parts_.owner_limits.waiting_per_workflow) {
       return failed(core::workflow_busy("too many requests wait for this workflow; try again later"));
@@ -58,7 +68,9 @@ void Owner::pump(WorkflowEntry& entry) {
   while (!entry.waiting.empty() && !entry.busy && !entry.loading) {
     WorkflowEntry::Waiting& next = entry.waiting.front();
     if (!entry.current_known) return load_current(entry);
-    const std::string& run_id = !next.run_id.empty() ? next.run_id : entry.current ? entry.current->run_id : next.run_id;
+    const std::string& run_id = !next.run_id.empty() ? next.run_id
+                                : entry.current      ? entry.current->run_id
+                                                     : next.run_id;
     CachedRun* run = nullptr;
     if (!run_id.empty()) {
       const auto found = entry.runs.find(run_id);
@@ -82,30 +94,33 @@ void Owner::apply(WorkflowEntry& entry, CachedRun& run, const core::Input& input
   }
   core::Transition transition = core::apply(run.state, input, context(*ns));
   absorb_transition(entry, run, transition);
-  when_durable(run, [reply = std::move(reply), status = std::move(transition.status),
-                     output = std::move(transition.output)](absl::Status committed) mutable {
-    reply(committed.ok() ? status : committed, output);
-  });
+  when_durable(run,
+               [reply = std::move(reply), status = std::move(transition.status), output = std::move(transition.output)](
+                   absl::Status committed) mutable { reply(committed.ok() ? status : committed, output); });
   drive(entry, run);
 }
 
-void Owner::create(WorkflowEntry& entry, const core::StartRequest& request, const core::NamespaceSettings& ns, StartReply reply) {
+void Owner::create(WorkflowEntry& entry, const core::StartRequest& request, const core::NamespaceSettings& ns,
+                   StartReply reply) {
   std::optional<core::CurrentRun> current;
   CachedRun* current_run = nullptr;
   if (entry.current) {
     const auto found = entry.runs.find(entry.current->run_id);
     if (found != entry.runs.end()) current_run = found->second.get();
-    current = core::CurrentRun{.run_id = entry.current->run_id,
-                               .status = static_cast<temporal::api::enums::v1::WorkflowExecutionStatus>(entry.current->status),
-                               .start_request_id = entry.current->start_request_id,
-                               .open = nullptr};
+    current = core::CurrentRun{
+        .run_id = entry.current->run_id,
+        .status = static_cast<temporal::api::enums::v1::WorkflowExecutionStatus>(entry.current->status),
+        .start_request_id = entry.current->start_request_id,
+        .open = nullptr};
     if (current_run != nullptr) {
       current->status = current_run->state.status();
-      if (current_run->state.status() == temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING) current->open = &current_run->state;
+      if (current_run->state.status() == temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING)
+        current->open = &current_run->state;
     }
   }
   auto result = std::make_shared<core::StartResult>(core::start(request, current ? &*current : nullptr, context(ns)));
-  if (result->current_changed && current_run != nullptr) absorb_transition(entry, *current_run, *result->current_changed);
+  if (result->current_changed && current_run != nullptr)
+    absorb_transition(entry, *current_run, *result->current_changed);
   CachedRun* created = nullptr;
   if (result->created_run) {
     if (current_run != nullptr) current_run->write_current = false;
@@ -197,6 +212,11 @@ void Owner::dispatch_workflow_task(CachedRun& run) {
     // Nobody has polled the sticky queue for long: its worker is gone, and the task need not wait for its timeout.
     WorkflowEntry& entry = entry_of(run.key.workflow());
     return apply(entry, run, core::ResetSticky{}, [](const absl::Status&, core::Output&) {});
+  }
+  if (parts_.embedded != nullptr && !serves(run) && task.scheduled_event_id() == kFirstTask &&
+      parts_.embedded->polls(run.state.namespace_(), task.task_queue().name())) {
+    spdlog::warn("workflow {}: there is no workflow {} here; another worker of the task queue {} may have it",
+                 run.key.workflow_id, run.state.workflow_type(), task.task_queue().name());
   }
   parts_.matching.add(queue, {run.key, task.scheduled_event_id(), task.attempt(), ""});
 }
