@@ -17,6 +17,7 @@ esac
 source ops/setup.sh
 build_preset "$preset"
 folder=$(build_folder "$preset")
+export TSAN_OPTIONS="suppressions=$PWD/ops/tsan.supp"
 ctest --test-dir "$folder" --output-on-failure -j2
 "$folder/skald-sim" --seeds 200
 [ "$preset" = release ] || exit 0
