@@ -5,7 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 packages=(ca-certificates ccache cmake g++ git libabsl-dev libbenchmark-dev libcli11-dev libcsv-dev libfmt-dev libgmock-dev libgoogle-perftools-dev libgrpc++-dev
-  libgtest-dev liblua5.4-dev libprotobuf-dev libspdlog-dev libsqlite3-dev libssl-dev mold ninja-build nlohmann-json3-dev pkg-config
+  libgtest-dev liblua5.4-dev libmysqlcppconn-dev libprotobuf-dev libspdlog-dev libsqlite3-dev libssl-dev mariadb-server-core mold ninja-build nlohmann-json3-dev pkg-config
   protobuf-compiler protobuf-compiler-grpc python3 python3-venv)
 
 install_packages() {

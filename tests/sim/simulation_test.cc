@@ -18,20 +18,22 @@ class SimulationTest : public testing::Test {
     load_definitions(definitions_, SKALD_WORKFLOWS, SKALD_SIM_WORKFLOWS);
   }
 
-  // The problems of all seeds.
-  std::vector<std::string> problems(Options options, uint64_t seeds) const {
-    std::vector<std::string> all;
+  // What the first seed with a problem reports; empty when all seeds are clean.
+  std::vector<std::string> first_problems(Options options, uint64_t seeds) const {
     for (options.seed = 1; options.seed <= seeds; ++options.seed) {
-      for (std::string& problem : simulate(options, definitions_).problems)
-        all.push_back(fmt::format("seed {}: {}", options.seed, problem));
+      std::vector<std::string> problems = simulate(options, definitions_).problems;
+      for (std::string& problem : problems) problem = fmt::format("seed {}: {}", options.seed, problem);
+      if (!problems.empty()) return problems;
     }
-    return all;
+    return {};
   }
 
   lua::Definitions definitions_;
 };
 
-TEST_F(SimulationTest, EveryInvariantHoldsThroughCrashesAndFaults) { EXPECT_THAT(problems({}, 40), IsEmpty()); }
+TEST_F(SimulationTest, EveryInvariantHoldsThroughCrashesAndFaults) {
+  EXPECT_THAT(first_problems({}, SKALD_SIM_SEEDS), IsEmpty());
+}
 
 TEST_F(SimulationTest, TheSameSeedPlaysTheSame) {
   const Report once = simulate({.seed = 7}, definitions_);
@@ -52,15 +54,15 @@ TEST_F(SimulationTest, EveryOutcomeOfAnOrderHappens) {
 }
 
 TEST_F(SimulationTest, FindsAStoreThatAcknowledgesBeforeItIsDurable) {
-  EXPECT_THAT(problems({.acknowledges_early = true}, 40), Contains(HasSubstr("was acknowledged")));
+  EXPECT_THAT(first_problems({.acknowledges_early = true}, 40), Contains(HasSubstr("was acknowledged")));
 }
 
 TEST_F(SimulationTest, FindsPartnersThatForgetWhatTheyDid) {
-  EXPECT_THAT(problems({.shop_defect = ShopDefect::kForgetsIdempotency}, 40), testing::Not(IsEmpty()));
+  EXPECT_THAT(first_problems({.shop_defect = ShopDefect::kForgetsIdempotency}, 40), testing::Not(IsEmpty()));
 }
 
 TEST_F(SimulationTest, FindsEffectsThatComeAfterTheirCompensation) {
-  EXPECT_THAT(problems({.shop_defect = ShopDefect::kForgetsTombstones}, 200), testing::Not(IsEmpty()));
+  EXPECT_THAT(first_problems({.shop_defect = ShopDefect::kForgetsTombstones}, 200), testing::Not(IsEmpty()));
 }
 
 }  // namespace
