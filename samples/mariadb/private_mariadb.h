@@ -36,7 +36,7 @@ class PrivateMariadb {
   PrivateMariadb(const PrivateMariadb&) = delete;
   PrivateMariadb& operator=(const PrivateMariadb&) = delete;
 
-  // Returns when the server answers. The first start makes the data (some seconds) and takes a port; later ones, after
+  // Returns when the server answers. The first start makes the data and takes a port; later ones, after
   // stop() or kill(), serve the same data on the same port. `options` are further options of mariadbd, such as
   // "--max-connections=20", for this start alone. An error ends with the last lines of the server's log.
   absl::Status start(const std::vector<std::string>& options = {});
@@ -60,8 +60,11 @@ class PrivateMariadb {
   bool ended_within(int milliseconds);
   std::string last_words() const;
   std::string log() const { return folder_ + "/mariadbd.log"; }
+  std::string tables_file() const { return folder_ + "/tables.sql"; }
+  std::string user_file() const { return folder_ + "/user.sql"; }
 
   std::string folder_;
+  bool owns_folder_ = false;  // made or found empty
   bool installed_ = false;
   MariadbAddress address_;
   pid_t pid_ = -1;
