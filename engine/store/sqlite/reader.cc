@@ -3,8 +3,8 @@
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
+#include "engine/store/filter_sql.h"
 #include "engine/store/scan_position.h"
-#include "engine/store/sqlite/filter_sql.h"
 #include "engine/store/visibility_token.h"
 
 namespace skald::store {
@@ -225,15 +225,14 @@ absl::StatusOr<Page<VisibilityRow>> Reader::list(const VisibilityQuery& query, s
                                                  const std::string& token) {
   FilterSql filter(query.filter);
   std::string sql =
-      absl::StrCat("SELECT ", kVisibilityColumns, " FROM visibility v WHERE v.namespace_id = ?1 AND ", filter.sql());
+      absl::StrCat("SELECT ", kVisibilityColumns, " FROM visibility v WHERE v.namespace_id = ? AND ", filter.sql());
   std::vector<Value> values = {query.namespace_id};
   values.insert(values.end(), filter.values().begin(), filter.values().end());
   if (!token.empty()) {
     auto from = decode_token(token);
     if (!from.ok()) return from.status();
-    const size_t next = values.size() + 1;
-    absl::StrAppend(&sql, " AND (v.start_time < ?", next, " OR (v.start_time = ?", next, " AND v.run_id > ?", next + 1,
-                    "))");
+    sql += " AND (v.start_time < ? OR (v.start_time = ? AND v.run_id > ?))";
+    values.emplace_back(from->start_time_nanos);
     values.emplace_back(from->start_time_nanos);
     values.emplace_back(from->run_id);
   }
@@ -254,7 +253,7 @@ absl::StatusOr<Page<VisibilityRow>> Reader::list(const VisibilityQuery& query, s
 absl::StatusOr<std::vector<CountGroup>> Reader::count(const VisibilityQuery& query) {
   FilterSql filter(query.filter);
   const std::string sql = absl::StrCat("SELECT ", query.group_by_status ? "v.status" : "0",
-                                       ", COUNT(*) FROM visibility v WHERE v.namespace_id = ?1 AND ", filter.sql(),
+                                       ", COUNT(*) FROM visibility v WHERE v.namespace_id = ? AND ", filter.sql(),
                                        query.group_by_status ? " GROUP BY v.status ORDER BY v.status" : "");
   Statement statement;
   if (auto status = prepare_query(db_, sql, statement); !status.ok()) return status;

@@ -7,7 +7,8 @@
 
 namespace skald::store {
 
-// A list filter as an SQL condition on `visibility v`. Values are bound, never spliced: `?1` is the namespace id, values() follow from ?2.
+// A list filter as an SQL condition on `visibility v`, in words that every SQL store knows. Values are bound, never
+// spliced: values() are those of the condition's placeholders, in their order.
 class FilterSql {
  public:
   explicit FilterSql(const Filter& filter) : sql_(condition(filter)) {}
