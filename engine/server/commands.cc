@@ -35,7 +35,7 @@ int run(const ServerOptions& options) {
   }
   const size_t colon = options.grpc_address.rfind(':');
   fmt::print("skald: serving on {}:{} (store {})\n", options.grpc_address.substr(0, colon), (*server)->port(),
-             options.store);
+             options.store.store);
   fflush(stdout);
   int signal = 0;
   sigwait(&signals, &signal);
@@ -61,8 +61,7 @@ std::string is_address(const std::string& text) {
 void add_server_command(CLI::App& root, int& exit_code) {
   auto options = std::make_shared<ServerOptions>();
   CLI::App* command = root.add_subcommand("server", "Run the engine and its gRPC API");
-  command->add_option("--store", options->store, "Where state is kept: sqlite:FILE (the file's folder is made)")
-      ->capture_default_str();
+  add_store_options(*command, options->store);
   command->add_option("--grpc", options->grpc_address, "Where to serve, host:port (port 0 picks a free one)")
       ->capture_default_str()
       ->check(is_address);

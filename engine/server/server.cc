@@ -4,7 +4,6 @@
 #include <vector>
 
 #include <absl/strings/str_cat.h>
-#include <absl/strings/strip.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -17,7 +16,6 @@
 #include "engine/server/in_process_transport.h"
 #include "engine/server/script_log.h"
 #include "engine/shard/engine_impl.h"
-#include "engine/store/sqlite/sqlite_store.h"
 #include "engine/visibility/attributes.h"
 #include "engine/worker/activity_worker.h"
 #include "lua/embedded_worker.h"
@@ -28,15 +26,6 @@ namespace {
 
 constexpr absl::Duration kGrace = absl::Seconds(2);
 constexpr absl::Duration kPluginGrace = absl::Seconds(10);  // for activities that run
-
-absl::StatusOr<std::unique_ptr<store::Store>> open_store(const std::string& text) {
-  absl::string_view path = text;
-  if (!absl::ConsumePrefix(&path, "sqlite:")) {
-    return absl::InvalidArgumentError(absl::StrCat("--store ", text, ": only sqlite:FILE is implemented"));
-  }
-  if (path.empty()) return absl::InvalidArgumentError("--store sqlite: names no file; write sqlite:FILE");
-  return store::open_sqlite({.path = std::string(path)});
-}
 
 // The id that tells this cluster from others, made at the first start.
 absl::StatusOr<std::string> read_cluster_id(store::Store& store, base::Random& random) {
@@ -157,7 +146,8 @@ absl::Status Server::Parts::start_engine(const ServerOptions& options,
 
 absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
   if (options.plugins.empty()) return absl::OkStatus();
-  const std::string data_path = options.store.substr(options.store.find(':') + 1) + ".plugins";
+  const std::string& where = options.store.store;
+  const std::string data_path = where.substr(where.find(':') + 1) + ".plugins";
   auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = data_path});
   if (!host.ok()) return host.status();
   plugins = *std::move(host);

@@ -6,6 +6,8 @@
 
 #include <absl/status/statusor.h>
 
+#include "engine/server/open_store.h"
+
 namespace skald::core {
 struct NamespaceSettings;
 }
@@ -16,7 +18,7 @@ class Engine;
 namespace skald::server {
 
 struct ServerOptions {
-  std::string store = "sqlite:data/skald.sqlite";
+  StoreOptions store;
   std::string grpc_address = "127.0.0.1:7233";
   int owners = 2;                          // owner loops
   int cache_mb = 96;                       // for runs kept in memory, half of it for their scripts

@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "skald-sagas: {} exists; name a folder that does not\n", options.folder);
     return 2;
   }
-  options.server.store = "sqlite:" + options.folder + "/skald.sqlite";
+  options.server.store.store = "sqlite:" + options.folder + "/skald.sqlite";
   const absl::Status status = measure(options);
   std::filesystem::remove_all(options.folder);
   if (status.ok()) return 0;
