@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, Server
+from conftest import BINARY, Server, environment
 
 
 def refused(*arguments, **more):
@@ -21,6 +21,7 @@ def refused(*arguments, **more):
     return said
 
 
+@pytest.mark.only_sqlite
 def test_a_taken_port(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -33,11 +34,12 @@ def test_a_taken_port(tmp_path):
 
 def test_a_second_server_on_the_same_data(tmp_path):
     server = Server(tmp_path / "skald.sqlite").start()
-    said = refused("server", "--store", f"sqlite:{server.store}", "--grpc", "127.0.0.1:0")
-    assert "skald.sqlite" in said
+    said = refused("server", *server.store_options, "--grpc", "127.0.0.1:0", env=environment())
+    assert server.store_options[1].rsplit("/", 1)[1] in said
     server.stop()
 
 
+@pytest.mark.only_sqlite
 def test_a_file_that_is_no_database(tmp_path):
     file = tmp_path / "notes.txt"
     file.write_bytes(b"not a database, but somebody's notes\n" * 500)
@@ -47,25 +49,29 @@ def test_a_file_that_is_no_database(tmp_path):
     assert file.read_bytes() == before
 
 
+@pytest.mark.only_sqlite
 def test_a_data_file_of_a_newer_program(tmp_path):
     server = Server(tmp_path / "skald.sqlite").start()
     server.stop()
-    with sqlite3.connect(server.store) as data:
+    with sqlite3.connect(server.path) as data:
         version = data.execute("PRAGMA user_version").fetchone()[0]
         data.execute(f"PRAGMA user_version = {version + 1}")
-    said = refused("server", "--store", f"sqlite:{server.store}", "--grpc", "127.0.0.1:0")
+    said = refused("server", "--store", f"sqlite:{server.path}", "--grpc", "127.0.0.1:0")
     assert "newer" in said
 
 
-@pytest.mark.parametrize("store", ["mysql://root@localhost/skald", "sqlite:", "files"])
+@pytest.mark.only_sqlite
+@pytest.mark.parametrize("store", ["postgres://root@localhost/skald", "sqlite:", "files"])
 def test_a_store_that_there_is_not(store):
     assert "--store" in refused("server", "--store", store, "--grpc", "127.0.0.1:0")
 
 
+@pytest.mark.only_sqlite
 def test_a_folder_that_cannot_be_made():
     assert "/proc/nowhere" in refused("server", "--store", "sqlite:/proc/nowhere/s.db", "--grpc", "127.0.0.1:0")
 
 
+@pytest.mark.only_sqlite
 def test_mistakes_in_a_call_end_with_2():
     for call in (["server", "--nonsense"], ["server", "--grpc"], ["fly"], ["workflow", "start"], ["server", "--workflows", "/no/such/folder"]):
         assert subprocess.run([str(BINARY), *call], capture_output=True).returncode == 2, call
@@ -117,6 +123,7 @@ def test_a_bad_script_fails_its_own_task_with_file_and_line_and_the_server_lives
     server.stop()
 
 
+@pytest.mark.only_sqlite
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
 def test_a_full_disk_refuses_and_loses_nothing(tmp_path):
     """A limit on the file's size plays the disk that is full."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections import Counter
 
+import pytest
 from temporalio.client import Client
 
 from conftest import BINARY, ROOT, Server
@@ -137,6 +138,7 @@ def refusal(*arguments):
     return ended.stderr
 
 
+@pytest.mark.only_sqlite
 def test_mistakes_are_told_in_one_sentence(tmp_path):
     assert "give --workflows, --plugins or both" in refusal()
     assert "no workflow (*.lua)" in refusal("--workflows", str(tmp_path))
