@@ -2,11 +2,17 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "engine/store/contents.h"
+
 namespace skald::store {
 
 absl::Status lease_lost(const std::string& holder) {
   return absl::AbortedError(
       absl::StrCat("the lease on the data was taken over by ", holder.empty() ? "another process" : holder));
+}
+
+absl::StatusOr<std::unique_ptr<Contents>> Store::contents(const PageLimits&) {
+  return absl::UnimplementedError("this store cannot be read as a whole");
 }
 
 bool Batch::empty() const { return rows() == 0; }

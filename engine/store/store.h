@@ -5,6 +5,8 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
+#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,12 +47,19 @@ struct Batch {
   size_t bytes() const;
 };
 
+// Told what changes with a store, by a thread of the store, one change after the other: UNAVAILABLE and why when it
+// cannot be reached, OK when it can be again, ABORTED when a lease is lost. Must not block.
+using Watcher = std::function<void(const absl::Status&)>;
+
 // A page of a scan; `next` is the key to go on after, empty at the end. A full page has one even if nothing comes after it.
 template <typename Row>
 struct Page {
   std::vector<Row> rows;
   std::string next;
 };
+
+class Contents;
+struct PageLimits;
 
 // ABORTED, in a sentence that names who took the lease, if known.
 absl::Status lease_lost(const std::string& holder);
@@ -68,6 +77,9 @@ class Store {
   // Takes the slots [first, last) for `holder` (host:pid, for messages) and returns the lease with an epoch higher than any before.
   // FAILED_PRECONDITION, with a sentence that names the holder, if a live process holds them. All leases of any of these slots end.
   virtual absl::StatusOr<Lease> acquire(int first_slot, int last_slot, const std::string& holder) = 0;
+
+  // Sets who is told, before the first acquire. A store that is never away has nothing to tell.
+  virtual void watch(Watcher /*watcher*/) {}
 
   // Batches of one lease are committed in the order given. Several leases' batches may share one transaction of the database.
   virtual void commit(Batch batch, CommitDone done) = 0;
@@ -104,6 +116,9 @@ class Store {
   // A small value kept with the data (cluster id, ...). Blocks.
   virtual absl::StatusOr<std::optional<std::string>> get_setting(const std::string& name) = 0;
   virtual absl::Status put_setting(const std::string& name, const std::string& value) = 0;
+
+  // All rows of all tables, page by page (engine/store/contents.h). UNIMPLEMENTED unless the store overrides it.
+  virtual absl::StatusOr<std::unique_ptr<Contents>> contents(const PageLimits& limits);
 };
 
 }  // namespace skald::store

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/store/memory/contents.h"
 #include "engine/store/memory/process.h"
 
 namespace skald::store {
@@ -100,6 +101,11 @@ absl::Status MemoryStore::put_setting(const std::string& name, const std::string
   if (auto status = process_->alive(); !status.ok()) return status;
   process_->disk().with([&](Tables& tables) { tables.put_setting(name, value); });
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Contents>> MemoryStore::contents(const PageLimits& limits) {
+  if (auto status = process_->alive(); !status.ok()) return status;
+  return contents_of(process_->disk(), limits);
 }
 
 }  // namespace skald::store

@@ -66,6 +66,7 @@ class MemoryStore final : public Store {
   absl::StatusOr<std::vector<NamespaceRow>> namespaces() override;
   absl::StatusOr<std::optional<std::string>> get_setting(const std::string& name) override;
   absl::Status put_setting(const std::string& name, const std::string& value) override;
+  absl::StatusOr<std::unique_ptr<Contents>> contents(const PageLimits& limits) override;
 
  private:
   class Process;

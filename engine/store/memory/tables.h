@@ -42,6 +42,12 @@ class Tables {
   // For checks of the whole.
   const std::map<RunKey, RunRow>& runs() const { return runs_; }
   const std::map<WorkflowKey, CurrentRow>& current_runs() const { return current_; }
+  const std::map<std::string, std::map<int64_t, HistoryChunk>>& histories() const { return history_; }  // by run id
+  const std::map<std::string, OutboxRow>& messages() const { return outbox_; }
+  // By namespace id and run id.
+  const std::map<std::pair<std::string, std::string>, VisibilityRow>& visibility() const { return visibility_; }
+  const std::map<std::string, NamespaceRow>& namespaces_by_id() const { return namespaces_; }
+  const std::map<std::string, std::string>& settings() const { return settings_; }
 
  private:
   struct Ownership {

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "engine/store/sqlite/connection.h"
+#include "engine/store/sqlite/contents.h"
 #include "engine/store/sqlite/data_file.h"
 #include "engine/store/sqlite/group_writer.h"
 #include "engine/store/sqlite/reader.h"
@@ -68,6 +69,9 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<NamespaceRow>> namespaces() override;
   absl::StatusOr<std::optional<std::string>> get_setting(const std::string& name) override;
   absl::Status put_setting(const std::string& name, const std::string& value) override;
+  absl::StatusOr<std::unique_ptr<Contents>> contents(const PageLimits& limits) override {
+    return open_contents(options_.path, limits);
+  }
 
  private:
   using ReadTask = absl::AnyInvocable<void(Reader&)>;

@@ -24,6 +24,7 @@ class Statement {
   Statement& operator=(const Statement&) = delete;
 
   absl::Status prepare(sqlite3* db, std::string_view sql);
+  bool is_prepared() const { return handle_ != nullptr; }
 
   // Texts and blobs must outlive the next step.
   Statement& bind(int index, std::string_view text);
