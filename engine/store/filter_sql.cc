@@ -131,6 +131,7 @@ std::string FilterSql::compared(const Filter& filter, const std::string& column)
       return absl::StrCat("(", from, " AND ", column, " <= ", placeholder(filter.values[1]), ")");
     }
     case Comparison::kIn: {
+      if (filter.values.empty()) return "0";
       std::string list;
       for (const Value& value : filter.values) absl::StrAppend(&list, list.empty() ? "" : ", ", placeholder(value));
       return absl::StrCat(column, " IN (", list, ")");

@@ -7,8 +7,6 @@
 namespace skald::sim {
 namespace {
 
-using testing::Contains;
-using testing::HasSubstr;
 using testing::IsEmpty;
 
 class SimulationTest : public testing::Test {
@@ -18,12 +16,16 @@ class SimulationTest : public testing::Test {
     load_definitions(definitions_, SKALD_WORKFLOWS, SKALD_SIM_WORKFLOWS);
   }
 
-  // What the first seed with a problem reports; empty when all seeds are clean.
-  std::vector<std::string> first_problems(Options options, uint64_t seeds) const {
+  // What the first seed with a problem that says `about` reports; empty when there is none.
+  std::vector<std::string> first_problems(Options options, uint64_t seeds, const std::string& about = "") const {
     for (options.seed = 1; options.seed <= seeds; ++options.seed) {
-      std::vector<std::string> problems = simulate(options, definitions_).problems;
-      for (std::string& problem : problems) problem = fmt::format("seed {}: {}", options.seed, problem);
-      if (!problems.empty()) return problems;
+      std::vector<std::string> problems;
+      bool found = false;
+      for (const std::string& problem : simulate(options, definitions_).problems) {
+        found = found || problem.find(about) != std::string::npos;
+        problems.push_back(fmt::format("seed {}: {}", options.seed, problem));
+      }
+      if (found) return problems;
     }
     return {};
   }
@@ -54,7 +56,7 @@ TEST_F(SimulationTest, EveryOutcomeOfAnOrderHappens) {
 }
 
 TEST_F(SimulationTest, FindsAStoreThatAcknowledgesBeforeItIsDurable) {
-  EXPECT_THAT(first_problems({.acknowledges_early = true}, 40), Contains(HasSubstr("was acknowledged")));
+  EXPECT_THAT(first_problems({.acknowledges_early = true}, 40, "was acknowledged"), testing::Not(IsEmpty()));
 }
 
 TEST_F(SimulationTest, FindsPartnersThatForgetWhatTheyDid) {

@@ -27,7 +27,8 @@ std::optional<std::string> decoded(absl::string_view text) {
       result += text[i];
       continue;
     }
-    if (i + 2 >= text.size() || !absl::ascii_isxdigit(text[i + 1]) || !absl::ascii_isxdigit(text[i + 2])) return std::nullopt;
+    if (i + 2 >= text.size() || !absl::ascii_isxdigit(text[i + 1]) || !absl::ascii_isxdigit(text[i + 2]))
+      return std::nullopt;
     result += absl::HexStringToBytes(text.substr(i + 1, 2));
     i += 2;
   }

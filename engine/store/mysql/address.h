@@ -14,9 +14,9 @@ struct MysqlAddress {
   std::string user;
   std::string password;
   std::string database;
-  bool tls = false;     // refuse a connection that is not encrypted
-  std::string tls_ca;   // PEM file of the authorities that the server's certificate is checked against; implies tls
-  std::string tls_cert; // PEM files of the client's own certificate and its key, for servers that ask for one
+  bool tls = false;      // refuse a connection that is not encrypted
+  std::string tls_ca;    // PEM file of the authorities that the server's certificate is checked against; implies tls
+  std::string tls_cert;  // PEM files of the client's own certificate and its key, for servers that ask for one
   std::string tls_key;
 
   // For people: user@host:port/database. Never the password.

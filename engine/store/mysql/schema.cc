@@ -14,8 +14,8 @@ namespace {
 // each statement, and several servers may migrate at once: every statement must bear being repeated.
 //
 // Ids are UTF-8 in VARBINARY: collations would take "a" and "a " for the same, and a key of 1,000 utf8mb4 characters is
-// too long for an index. Times are Unix nanoseconds, NULL = none; lease times are UTC by the database's clock. Blobs are
-// protobuf messages. The views show it all as text.
+// too long for an index. Times are Unix nanoseconds, NULL = none; lease times are UTC by the database's clock. Blobs
+// are protobuf messages. The views show it all as text.
 const std::vector<std::vector<std::string>>& migrations() {
   static const std::vector<std::vector<std::string>> all = {{
       R"sql(CREATE TABLE IF NOT EXISTS settings (name VARBINARY(255) NOT NULL PRIMARY KEY, value MEDIUMBLOB NOT NULL))sql",
@@ -40,7 +40,7 @@ const std::vector<std::vector<std::string>>& migrations() {
             history_length BIGINT NOT NULL, history_size_bytes BIGINT NOT NULL, state_transition_count BIGINT NOT NULL,
             parent_workflow_id VARBINARY(1000) NOT NULL, parent_run_id VARBINARY(64) NOT NULL, root_workflow_id VARBINARY(1000) NOT NULL,
             root_run_id VARBINARY(64) NOT NULL, memo LONGBLOB NOT NULL, search_attributes LONGBLOB NOT NULL,
-            PRIMARY KEY (namespace_id, run_id), KEY visibility_order (namespace_id, start_time, run_id),
+            PRIMARY KEY (namespace_id, run_id), KEY visibility_order (namespace_id, start_time DESC, run_id),
             KEY visibility_workflow (namespace_id, workflow_id(255))))sql",
       R"sql(CREATE TABLE IF NOT EXISTS search_attributes (namespace_id VARBINARY(64) NOT NULL, run_id VARBINARY(64) NOT NULL,
             name VARBINARY(255) NOT NULL, place INT NOT NULL, text LONGBLOB NULL, number BIGINT NULL, `real` DOUBLE NULL,
@@ -72,24 +72,28 @@ absl::StatusOr<int> version_of(Session& session, const std::string& database) {
       ++others;
     }
   };
-  if (auto status = session.query_once("SELECT table_name FROM information_schema.tables WHERE table_schema = ?",
-                                       [&](Parameters& values) { values.add(database); }, count, kReading);
+  if (auto status = session.query_once(
+          "SELECT table_name FROM information_schema.tables WHERE table_schema = ?",
+          [&](Parameters& values) { values.add(database); }, count, kReading);
       !status.ok()) {
     return status;
   }
   if (!ours) {
     if (others == 0) return 0;
-    return absl::DataLossError(absl::StrCat("the database ", database, " holds tables, but not Skald's; it was left as it is: name another one"));
+    return absl::DataLossError(absl::StrCat("the database ", database,
+                                            " holds tables, but not Skald's; it was left as it is: name another one"));
   }
   std::string text;
-  if (auto status = session.query_once("SELECT value FROM settings WHERE name = 'schema_version'", nullptr,
-                                       [&](const ResultRow& row) { text = row.text(0); }, kReading);
+  if (auto status = session.query_once(
+          "SELECT value FROM settings WHERE name = 'schema_version'", nullptr,
+          [&](const ResultRow& row) { text = row.text(0); }, kReading);
       !status.ok()) {
     return status;
   }
   int version = 0;
   if (!text.empty() && !absl::SimpleAtoi(text, &version)) {
-    return absl::DataLossError(absl::StrCat("the database ", database, " names no schema version; restore it from a backup"));
+    return absl::DataLossError(
+        absl::StrCat("the database ", database, " names no schema version; restore it from a backup"));
   }
   return version;
 }
@@ -100,14 +104,15 @@ absl::Status make_database(const MysqlAddress& address) {
   server.database.clear();
   Session session(server, {});
   if (auto status = session.open(); !status.ok()) return status;
-  const absl::Status made = session.execute(
-      absl::StrCat("CREATE DATABASE IF NOT EXISTS `", address.database, "` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
-      absl::StrCat("making the database ", address.database));
+  const absl::Status made = session.execute(absl::StrCat("CREATE DATABASE IF NOT EXISTS `", address.database,
+                                                         "` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+                                            absl::StrCat("making the database ", address.database));
   if (made.ok() || session.fault() != Fault::kDenied) return made;
   bool there = false;
-  const absl::Status looked =
-      session.query_once("SELECT 1 FROM information_schema.schemata WHERE schema_name = ?",
-                         [&](Parameters& values) { values.add(address.database); }, [&](const ResultRow&) { there = true; }, "looking for the database");
+  const absl::Status looked = session.query_once(
+      "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?",
+      [&](Parameters& values) { values.add(address.database); }, [&](const ResultRow&) { there = true; },
+      "looking for the database");
   if (!looked.ok()) return looked;
   return there ? absl::OkStatus() : made;
 }
@@ -121,22 +126,26 @@ absl::Status prepare_database(const MysqlAddress& address) {
   if (!version.ok()) return version.status();
   const int newest = static_cast<int>(migrations().size());
   if (*version > newest) {
-    return absl::FailedPreconditionError(absl::StrCat("the database ", address.database, " has schema version ", *version,
-                                                      ", this program knows up to ", newest, "; start the newer program that wrote it"));
+    return absl::FailedPreconditionError(absl::StrCat("the database ", address.database, " has schema version ",
+                                                      *version, ", this program knows up to ", newest,
+                                                      "; start the newer program that wrote it"));
   }
   for (int next = *version; next < newest; ++next) {
     for (const std::string& sql : migrations()[static_cast<size_t>(next)]) {
       if (auto status = session.execute(sql, "making the tables"); !status.ok()) return status;
     }
-    const auto noted = session.update("INSERT INTO settings (name, value) VALUES ('schema_version', ?) ON DUPLICATE KEY UPDATE value = VALUES(value)",
-                                      [&](Parameters& values) { values.add(absl::StrCat(next + 1)); }, "noting the schema's version");
+    const auto noted = session.update(
+        "INSERT INTO settings (name, value) VALUES ('schema_version', ?) ON DUPLICATE KEY UPDATE value = VALUES(value)",
+        [&](Parameters& values) { values.add(absl::StrCat(next + 1)); }, "noting the schema's version");
     if (!noted.ok()) return noted.status();
   }
   return absl::OkStatus();
 }
 
 absl::Status lock_ownership(Session& session) {
-  return session.query("SELECT value FROM settings WHERE name = 'schema_version' FOR UPDATE", nullptr, [](const ResultRow&) {}, "looking for leases");
+  return session.query(
+      "SELECT value FROM settings WHERE name = 'schema_version' FOR UPDATE", nullptr, [](const ResultRow&) {},
+      "looking for leases");
 }
 
 }  // namespace skald::store

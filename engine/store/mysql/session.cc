@@ -80,9 +80,13 @@ Parameters& Parameters::add(absl::Time time) {
   return add(absl::ToUnixNanos(time));
 }
 
-std::string ResultRow::text(int column) const { return result_.getString(static_cast<uint32_t>(column + 1)).asStdString(); }
+std::string ResultRow::text(int column) const {
+  return result_.getString(static_cast<uint32_t>(column + 1)).asStdString();
+}
 int64_t ResultRow::number(int column) const { return result_.getInt64(static_cast<uint32_t>(column + 1)); }
-double ResultRow::real(int column) const { return static_cast<double>(result_.getDouble(static_cast<uint32_t>(column + 1))); }
+double ResultRow::real(int column) const {
+  return static_cast<double>(result_.getDouble(static_cast<uint32_t>(column + 1)));
+}
 bool ResultRow::is_null(int column) const { return result_.isNull(static_cast<uint32_t>(column + 1)); }
 absl::Time ResultRow::time(int column, absl::Time none) const {
   return is_null(column) ? none : absl::FromUnixNanos(number(column));
@@ -131,8 +135,9 @@ absl::Status Session::connect() {
     connection_.reset(driver().connect(options));
     const std::unique_ptr<sql::Statement> setup(connection_->createStatement());
     setup->execute("SET NAMES binary");
-    setup->execute(absl::StrCat("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', ",
-                                "innodb_lock_wait_timeout = ", whole_seconds(options_.lock_wait)));
+    setup->execute(
+        absl::StrCat("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', ",
+                     "innodb_lock_wait_timeout = ", whole_seconds(options_.lock_wait)));
     setup->execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     if (options_.idle_limit > absl::ZeroDuration()) {
       setup->execute(absl::StrCat("SET SESSION wait_timeout = ", whole_seconds(options_.idle_limit)));
@@ -185,7 +190,8 @@ absl::Status Session::query(const std::string& sql, const Bind& bind, const OnRo
   return guarded(doing, [&] { read(prepared(sql), bind, on_row); });
 }
 
-absl::Status Session::query_once(const std::string& sql, const Bind& bind, const OnRow& on_row, std::string_view doing) {
+absl::Status Session::query_once(const std::string& sql, const Bind& bind, const OnRow& on_row,
+                                 std::string_view doing) {
   if (auto status = open(); !status.ok()) return status;
   return guarded(doing, [&] {
     const std::unique_ptr<sql::PreparedStatement> statement(connection_->prepareStatement(sql));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/store/sqlite/sqlite_store.h"
+#include "tests/unit/store/agreement.h"
 #include "tests/unit/store/store_contract.h"
 #include "tests/unit/store/throwaway_file.h"
 
@@ -20,6 +21,9 @@ std::unique_ptr<Store> temporary_store() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, testing::Values(StoreFactory{"in a file", temporary_store}));
+INSTANTIATE_TEST_SUITE_P(Sqlite, Agreement,
+                         testing::Combine(testing::Range<uint64_t>(0, 20),
+                                          testing::Values(StoreFactory{"in a file", temporary_store})));
 
 SqliteOptions options_for(const ThrowawayFile& file) {
   SqliteOptions options;

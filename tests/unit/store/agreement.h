@@ -1,34 +1,32 @@
-// The two stores are given the same random rows, and asked the same random questions.
+#pragma once
+
 #include <future>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "engine/base/random.h"
 #include "engine/base/thread_executor.h"
 #include "engine/store/memory/memory_store.h"
-#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/unit/store/store_contract.h"
-#include "tests/unit/store/throwaway_file.h"
 
 namespace skald::store {
-namespace {
-
-constexpr int kText = 1, kKeyword = 2, kInt = 3, kDouble = 4, kKeywordList = 7;
+inline constexpr int kText = 1, kKeyword = 2, kInt = 3, kDouble = 4, kKeywordList = 7;
 
 // Few values, so that questions hit; some that trip comparisons: empty, a prefix of another, beyond ASCII, SQL's own
 // signs.
-constexpr const char* kWords[] = {"", "a", "ab", "b", "B", "\xC3\xA4", "%", "_", "'", "10"};
+inline constexpr const char* kWords[] = {"", "a", "ab", "b", "B", "\xC3\xA4", "%", "_", "'", "10"};
 
-class Agreement : public testing::TestWithParam<uint64_t> {
+// A store and the one in memory are given the same random rows, and asked the same random questions. The parameter is a
+// seed and a factory of empty stores.
+class Agreement : public testing::TestWithParam<std::tuple<uint64_t, StoreFactory>> {
  protected:
-  Agreement() : random_(base::make_seeded_random(GetParam())) {
-    SqliteOptions options;
-    options.path = file_.path();
-    stores_.push_back(*open_sqlite(options));
+  Agreement() : random_(base::make_seeded_random(std::get<0>(GetParam()))) {
+    stores_.push_back(std::get<1>(GetParam()).make());
     stores_.push_back(std::make_unique<MemoryStore>(std::make_shared<MemoryDisk>(), executor_, clock_,
-                                                    base::make_seeded_random(GetParam())));
+                                                    base::make_seeded_random(std::get<0>(GetParam()))));
     for (auto& store : stores_) lease_ = *store->acquire(0, kSlots, "test");
   }
 
@@ -217,7 +215,6 @@ class Agreement : public testing::TestWithParam<uint64_t> {
   }
 
   std::unique_ptr<base::Random> random_;
-  ThrowawayFile file_;
   base::SystemClock clock_;
   base::ThreadExecutor executor_{"store", clock_};
   std::vector<std::unique_ptr<Store>> stores_;
@@ -226,38 +223,4 @@ class Agreement : public testing::TestWithParam<uint64_t> {
   int batches_ = 0;
 };
 
-TEST_P(Agreement, OnOutcomesRowsScansListsAndCounts) {
-  for (int round = 0; round < 20 && !HasFailure(); ++round) {
-    const Batch next = batch();
-    std::vector<absl::StatusCode> codes;
-    for (auto& store : stores_) codes.push_back(commit(*store, next).code());
-    EXPECT_EQ(codes[0], codes[1]);
-    expect_same_rows(key());
-    const Lease slots{static_cast<int>(below(kSlots)), static_cast<int>(below(kSlots)), lease_.epoch};
-    const auto limit = static_cast<size_t>(1 + below(4));
-    const absl::Time until = at(below(6));
-    expect_same_scan<std::pair<RunKey, absl::Time>>(
-        [&](Store& store, const std::string& after, auto done) {
-          store.scan_wake(slots, until, after, limit, std::move(done));
-        },
-        [](const auto& due) { return due.first.run_id + absl::FormatTime(due.second); });
-    expect_same_scan<RunKey>([&](Store& store, const std::string& after,
-                                 auto done) { store.scan_work(slots, after, limit, std::move(done)); },
-                             [](const RunKey& run) { return run.run_id; });
-    expect_same_scan<OutboxRow>([&](Store& store, const std::string& after,
-                                    auto done) { store.scan_outbox(slots, after, limit, std::move(done)); },
-                                [](const OutboxRow& row) { return row.id + row.source.run_id + row.message; });
-    for (int question = 0; question < 20 && !HasFailure(); ++question) {
-      SCOPED_TRACE("round " + std::to_string(round) + ", question " + std::to_string(question));
-      VisibilityQuery query{below(10) == 0 ? "other" : "ns", filter(3), false};
-      expect_same_list(query, static_cast<size_t>(1 + below(20)));
-      query.group_by_status = below(2) == 0;
-      expect_same_count(query);
-    }
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Seeds, Agreement, testing::Range<uint64_t>(0, 20));
-
-}  // namespace
 }  // namespace skald::store

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "engine/store/mysql/address.h"
+#include "engine/store/store.h"
+
+namespace skald::store {
+
+struct MysqlOptions {
+  MysqlAddress address;
+  int writers = 2;  // connections that commit; as many as there are owners is right
+  int readers = 2;  // connections that read
+  // How long a lease stands without being prolonged. A server that is not heard of for so long may be replaced; one
+  // that is known to have ended, at once.
+  absl::Duration lease_ttl = absl::Seconds(10);
+};
+
+// Opens the store in a MySQL, MariaDB or TiDB database, which is made, or brought to this program's schema, first.
+// Several servers may have one database open; each slot has one owner, by its lease. Errors: PERMISSION_DENIED (user or
+// rights), UNAVAILABLE (not to be reached), FAILED_PRECONDITION (newer schema), DATA_LOSS (tables that are not ours).
+//
+// While the database is away, all calls answer UNAVAILABLE, and it is looked for; the watcher hears of both.
+absl::StatusOr<std::unique_ptr<Store>> open_mysql(MysqlOptions options);
+
+}  // namespace skald::store
