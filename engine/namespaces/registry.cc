@@ -34,6 +34,16 @@ const std::map<std::string, int>& predefined_attributes() {
   return *attributes;
 }
 
+core::NamespaceSettings settings_of(const Record& record) {
+  core::NamespaceSettings settings;
+  settings.id = record.id();
+  settings.name = record.name();
+  settings.retention = absl::Seconds(record.retention().seconds());
+  settings.search_attributes = predefined_attributes();
+  for (const auto& [name, type] : record.search_attributes()) settings.search_attributes[name] = type;
+  return settings;
+}
+
 absl::Status namespace_not_found(std::string_view name) {
   temporal::api::errordetails::v1::NamespaceNotFoundFailure detail;
   detail.set_namespace_(std::string(name));
@@ -117,12 +127,7 @@ absl::Status Registry::save(const Record& record) {
 }
 
 void Registry::remember(Record record) {
-  auto settings = std::make_shared<core::NamespaceSettings>();
-  settings->id = record.id();
-  settings->name = record.name();
-  settings->retention = absl::Seconds(record.retention().seconds());
-  settings->search_attributes = predefined_attributes();
-  for (const auto& [name, type] : record.search_attributes()) settings->search_attributes[name] = type;
+  auto settings = std::make_shared<core::NamespaceSettings>(settings_of(record));
   const std::lock_guard lock(mutex_);
   names_[record.id()] = record.name();
   std::string name = record.name();

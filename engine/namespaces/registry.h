@@ -11,6 +11,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
+#include "engine/core/core.h"
 #include "engine/shard/namespace_source.h"
 #include "engine/store/store.h"
 #include "skald/state/v1/state.pb.h"
@@ -54,6 +55,9 @@ class Registry final : public shard::NamespaceSource {
   std::map<std::string, Entry, std::less<>> by_name_;
   std::map<std::string, std::string, std::less<>> names_;  // by id
 };
+
+// What the core has to know of a namespace with this record.
+core::NamespaceSettings settings_of(const Record& record);
 
 absl::Status namespace_not_found(std::string_view name);
 

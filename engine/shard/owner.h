@@ -169,7 +169,7 @@ class Owner {
   void resolve_outcome(const std::shared_ptr<Gathering>& group, std::string batch_id);
   void drop_uncommitted(const absl::Status& why);
   void drop_run(CachedRun& run, std::vector<store::RunKey>& dropped);
-  store::VisibilityRow visibility_row(const CachedRun& run) const;
+  store::VisibilityRow make_visibility_row(const CachedRun& run) const;
 
   // owner_embedded.cc
   bool serves(const CachedRun& run) const;

@@ -6,6 +6,7 @@
 
 #include "engine/base/text.h"
 #include "engine/shard/owner.h"
+#include "engine/shard/visibility_row.h"
 #include "engine/shard/wire_history.h"
 
 namespace skald::shard {
@@ -97,7 +98,7 @@ store::Batch Owner::build(Gathering& group) {
       batch.history.push_back({run->key, {first, last, std::string(slice_events(run->tail, run->tail_first, first, last))}});
       run->saved_last_event_id = last;
     }
-    if (std::exchange(run->write_visibility, false)) batch.visibility.push_back(visibility_row(*run));
+    if (std::exchange(run->write_visibility, false)) batch.visibility.push_back(make_visibility_row(*run));
     if (std::exchange(run->write_current, false)) {
       batch.current.push_back({run->key.workflow(), run->key.run_id, run->state.status(), run->state.start_request_id()});
     }
@@ -203,31 +204,13 @@ void Owner::drop_run(CachedRun& run, std::vector<store::RunKey>& dropped) {
   dropped.push_back(run.key);
 }
 
-store::VisibilityRow Owner::visibility_row(const CachedRun& run) const {
-  const core::state::RunState& state = run.state;
-  const auto time = [](const google::protobuf::Timestamp& at) { return absl::FromUnixSeconds(at.seconds()) + absl::Nanoseconds(at.nanos()); };
-  store::VisibilityRow row;
-  row.key = run.key;
-  row.workflow_type = state.workflow_type();
-  row.task_queue = state.task_queue();
-  row.status = state.status();
-  row.start_time = time(state.start_time());
-  row.execution_time = state.has_execution_time() ? time(state.execution_time()) : row.start_time;
-  if (state.has_close_time()) row.close_time = time(state.close_time());
-  row.history_length = run.last_event_id();
-  row.history_size_bytes = state.history_size_bytes();
-  row.state_transition_count = state.state_transition_count();
-  row.parent_workflow_id = state.parent().workflow_id();
-  row.parent_run_id = state.parent().run_id();
-  row.root_workflow_id = state.has_root() ? state.root().workflow_id() : state.workflow_id();
-  row.root_run_id = state.has_root() ? state.root().run_id() : state.run_id();
-  if (state.memo().fields_size() > 0) row.memo = core::encode(state.memo());
-  if (state.search_attributes().indexed_fields_size() > 0) {
-    row.search_attributes = core::encode(state.search_attributes());
+store::VisibilityRow Owner::make_visibility_row(const CachedRun& run) const {
+  std::map<std::string, store::AttributeValue> attributes;
+  if (run.state.search_attributes().indexed_fields_size() > 0) {
     const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
-    if (ns) row.attributes = parts_.decode_attributes(state.search_attributes(), *ns);
+    if (ns) attributes = parts_.decode_attributes(run.state.search_attributes(), *ns);
   }
-  return row;
+  return visibility_row(run.state, std::move(attributes));
 }
 
 }  // namespace skald::shard
