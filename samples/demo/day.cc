@@ -1,5 +1,6 @@
 #include "samples/demo/day.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -25,6 +26,8 @@ json items_of(const std::map<std::string, int64_t>& items) {
 // Text of a file may be in any encoding.
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
+}  // namespace
+
 Ending ending_of(std::string workflow_id, const absl::StatusOr<std::string>& result, absl::Duration latency) {
   Ending ending{std::move(workflow_id), "failed", "", {}, latency};
   if (!result.ok()) {
@@ -42,7 +45,15 @@ Ending ending_of(std::string workflow_id, const absl::StatusOr<std::string>& res
   return ending;
 }
 
-}  // namespace
+std::string order_input(const Order& order) {
+  json input = {{"order_id", order.id},
+                {"items", items_of(order.items)},
+                {"total", order.total},
+                {"currency", kCurrency},
+                {"country", order.country}};
+  if (!order.sandbox.empty()) input["sandbox"] = json::parse(order.sandbox);
+  return dump(input);
+}
 
 std::string workflow_of(const Order& order) { return "order-" + order.id; }
 std::string workflow_of(const Return& gone) { return absl::StrCat("return-", gone.id, "-of-", gone.order_id); }
@@ -54,15 +65,16 @@ absl::Status Day::run() {
   const size_t all = intake_.orders.size() + intake_.returns.size();
   const absl::Time began = absl::Now();
   std::unique_lock lock(mutex_);
-  bool halved = false;
+  size_t next_moment = 0;
   while (endings_.size() < all) {
     pump(lock);
     change_.wait_for(lock, kProgressInterval);
     const size_t done = endings_.size();
     lock.unlock();
     if (options_.on_progress) options_.on_progress(done, all);
-    if (!std::exchange(halved, halved || done >= (intake_.orders.size() + 1) / 2) && halved && options_.at_half)
-      options_.at_half();
+    const auto part = static_cast<double>(done) / static_cast<double>(std::max<size_t>(1, intake_.orders.size()));
+    while (next_moment < options_.moments.size() && part >= options_.moments[next_moment].part)
+      options_.moments[next_moment++].act();
     lock.lock();
   }
   took_ = absl::Now() - began;
@@ -95,15 +107,9 @@ void Day::pump(std::unique_lock<std::mutex>& lock) {
 }
 
 void Day::begin_order(const Order& order) {
-  json input = {{"order_id", order.id},
-                {"items", items_of(order.items)},
-                {"total", order.total},
-                {"currency", kCurrency},
-                {"country", order.country}};
-  if (!order.sandbox.empty()) input["sandbox"] = json::parse(order.sandbox);
   const std::string id = workflow_of(order);
   const absl::Time began = absl::Now();
-  client_.start("order_fulfillment", id, dump(input),
+  client_.start("order_fulfillment", id, order_input(order),
                 [this, id, began, regretted = options_.regretted.contains(order.id)](const absl::Status& status) {
                   if (!status.ok())
                     return ended({id, "failed", std::string(base::text(status)), {}, absl::Now() - began});

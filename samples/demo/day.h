@@ -25,13 +25,19 @@ struct Ending {
   absl::Duration latency;
 };
 
+// Something that happens during the day: called once, in run()'s thread, when this part of the orders has ended.
+struct Moment {
+  double part = 0;  // from 0 to 1
+  absl::AnyInvocable<void()> act;
+};
+
 // A day of a shop: all its orders, then the returns of those, so many at a time.
 class Day {
  public:
   struct Options {
     size_t in_flight = 64;
-    std::set<std::string> regretted;     // orders whose customers cancel at once
-    absl::AnyInvocable<void()> at_half;  // called once, in run()'s thread, when half of the orders have ended
+    std::set<std::string> regretted;                       // orders whose customers cancel at once
+    std::vector<Moment> moments;                           // in the order of their parts
     absl::AnyInvocable<void(size_t, size_t)> on_progress;  // (ended, all), now and then, in run()'s thread
   };
 
@@ -62,6 +68,11 @@ class Day {
   std::vector<Ending> endings_;
   absl::Duration took_;
 };
+
+// The input of the workflow of an order, JSON.
+std::string order_input(const Order& order);
+// What the result of a workflow of an order or a return says.
+Ending ending_of(std::string workflow_id, const absl::StatusOr<std::string>& result, absl::Duration latency);
 
 // The ids of the workflows of an order and of a return.
 std::string workflow_of(const Order& order);

@@ -1,10 +1,14 @@
-// skald-demo: a merchant's day against a server of its own that is killed half way and started again.
+// skald-demo: a merchant's day against a server of its own that is killed on the way and started again; on a MySQL of
+// its own, that too.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <stdexcept>
 
 #include <CLI/CLI.hpp>
+#include <absl/strings/str_join.h>
 #include <absl/time/clock.h>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -17,16 +21,19 @@
 #include "samples/demo/report.h"
 #include "samples/demo/server_process.h"
 #include "samples/demo/shop_client.h"
+#include "samples/mariadb/trial_store.h"
 
 namespace {
 
 using namespace skald::demo;
+using skald::samples::TrialStore;
 
 struct Options {
   std::string orders;  // a CSV file; empty = the sample merchant's
   int count = 2000;    // orders of the sample merchant
   size_t in_flight = 64;
   bool kill = true;
+  std::string store = "sqlite";
   std::string server = SKALD_BINARY;
   std::string workflows = SKALD_WORKFLOWS;
   std::string plugins = SKALD_PLUGINS;
@@ -34,11 +41,18 @@ struct Options {
 };
 
 constexpr size_t kComplaintsShown = 20;
+constexpr char kStockLoad[] = "stock-load";
 
-std::vector<std::string> command(const Options& options, const std::string& address) {
-  return {options.server, "server",       "--store",     "sqlite:" + options.data + "/skald.sqlite",
-          "--grpc",       address,        "--workflows", options.workflows,
-          "--plugins",    options.plugins};
+std::vector<std::string> command(const Options& options, const TrialStore& store, const std::string& address) {
+  std::vector<std::string> words = {options.server, "server",          "--grpc",    address,
+                                    "--workflows",  options.workflows, "--plugins", options.plugins};
+  const std::vector<std::string> where = store.arguments();
+  words.insert(words.end(), where.begin(), where.end());
+  return words;
+}
+
+std::string rounded(absl::Duration duration) {
+  return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
 }
 
 // The shelves hold what all orders want, and a little more.
@@ -81,42 +95,91 @@ void print_intake(const Options& options, const Intake& intake) {
 }
 
 // What to type to look at an order: one that was compensated, if there is any.
-void print_next_steps(const Options& options, const Day& day) {
+void print_next_steps(const Options& options, TrialStore& store, const Day& day) {
+  if (store.mariadb() != nullptr) {
+    fmt::print("\nthe demo's database goes with it; --store mysql://… keeps the orders in one of yours\n");
+    return;
+  }
   const auto& endings = day.endings();
   auto shown = std::find_if(endings.begin(), endings.end(),
                             [](const Ending& ending) { return ending.compensations.size() > 1; });
   if (shown == endings.end()) shown = endings.begin();
-  fmt::print(
-      "\nlook at an order:\n  {} server --store sqlite:{}/skald.sqlite --workflows workflows --plugins build/plugins "
-      "&\n",
-      std::filesystem::relative(options.server).string(), options.data);
-  fmt::print("  {} workflow trace {}\n", std::filesystem::relative(options.server).string(), shown->workflow_id);
+  const std::string skald = std::filesystem::relative(options.server).string();
+  fmt::print("\nlook at an order:\n  {} server {} --workflows workflows --plugins build/plugins &\n", skald,
+             absl::StrJoin(store.arguments(), " "));
+  fmt::print("  {} workflow trace {}\n", skald, shown->workflow_id);
 }
+
+// The server and its store, which may be killed and started again while customers order.
+class Shop {
+ public:
+  Shop(const Options& options, TrialStore& store)
+      : options_(options),
+        store_(store),
+        log_(options.data + "/server.log"),
+        server_(std::make_unique<ServerProcess>(command(options, store, "127.0.0.1:0"), log_)),
+        address_(server_->address()) {
+    fmt::print("serving on {} after {}; its log: {}\n", address_, rounded(server_->time_to_serving()), log_);
+  }
+
+  const std::string& address() const { return address_; }
+  const std::map<std::string, int>& killed() const { return killed_; }
+
+  // Half way through the day the server; with a database of our own, in a second round, that too.
+  std::vector<Moment> accidents() {
+    std::vector<Moment> moments;
+    const bool two = store_.mariadb() != nullptr;
+    moments.push_back({two ? 0.25 : 0.5, [this, two] { kill_server(two ? "half of the first round" : "half way"); }});
+    if (two) moments.push_back({0.75, [this] { kill_database(); }});
+    return moments;
+  }
+
+ private:
+  void kill_server(const char* when) {
+    server_->kill();
+    ++killed_["the server"];
+    fmt::print("  {}: the server was killed (kill -9) with orders under way\n", when);
+    server_ = std::make_unique<ServerProcess>(command(options_, store_, address_), log_);
+    fmt::print("  serving again after {}\n", rounded(server_->time_to_serving()));
+  }
+
+  void kill_database() {
+    const absl::Time began = absl::Now();
+    store_.mariadb()->kill();
+    ++killed_["the database"];
+    fmt::print("  half of the second round: the database was killed (kill -9) with orders under way\n");
+    if (auto status = store_.mariadb()->start(); !status.ok())
+      throw std::runtime_error(std::string(skald::base::text(status)));
+    fmt::print("  the database answers again after {}\n", rounded(absl::Now() - began));
+  }
+
+  const Options& options_;
+  TrialStore& store_;
+  const std::string log_;
+  std::unique_ptr<ServerProcess> server_;
+  const std::string address_;
+  std::map<std::string, int> killed_;
+};
 
 absl::StatusOr<bool> play(Options& options) {
   auto intake = orders_of(options);
   if (!intake.ok()) return intake.status();
   print_intake(options, *intake);
-  const std::string log = options.data + "/server.log";
-  auto server = std::make_unique<ServerProcess>(command(options, "127.0.0.1:0"), log);
-  const std::string address = server->address();
-  fmt::print("serving on {} after {}; its log: {}\n", address,
-             absl::FormatDuration(absl::Trunc(server->time_to_serving(), absl::Milliseconds(1))), log);
+  auto store = TrialStore::open(options.store, options.data);
+  if (!store.ok()) return store.status();
+  if ((*store)->mariadb() != nullptr) fmt::print("a MariaDB of the demo's own: {}\n", (*store)->url());
+  Shop shop(options, **store);
 
-  ShopClient client(address);
-  if (auto loaded = client.run("stock_load", "stock-load", delivery_for(*intake)); !loaded.ok()) return loaded.status();
+  ShopClient client(shop.address());
+  auto used = client.knows(kStockLoad);
+  if (!used.ok()) return used.status();
+  if (*used)
+    return absl::FailedPreconditionError((*store)->url() + " holds an earlier demo's orders; name another database");
+  if (auto loaded = client.run("stock_load", kStockLoad, delivery_for(*intake)); !loaded.ok()) return loaded.status();
   Day::Options how;
   how.in_flight = std::min(options.in_flight, intake->orders.size() / 4 + 1);  // a short day has a half time too
   if (options.orders.empty()) how.regretted = add_troubles(*intake);
-  if (options.kill) {
-    how.at_half = [&] {
-      server->kill();
-      fmt::print("  half way: the server was killed (kill -9) with orders under way\n");
-      server = std::make_unique<ServerProcess>(command(options, address), log);
-      fmt::print("  serving again after {}\n",
-                 absl::FormatDuration(absl::Trunc(server->time_to_serving(), absl::Milliseconds(1))));
-    };
-  }
+  if (options.kill) how.moments = shop.accidents();
   how.on_progress = [shown = size_t{0}](size_t ended, size_t all) mutable {
     const size_t tenth = ended * 10 / all;
     if (std::exchange(shown, tenth) == tenth) return;
@@ -127,9 +190,9 @@ absl::StatusOr<bool> play(Options& options) {
   const absl::Status status = day.run();
   auto audit = client.run("ledger_audit", "ledger-audit", "{}");
   const bool balanced =
-      print_report(*intake, day, audit.ok() ? *audit : std::string(skald::base::text(audit.status())));
+      print_report(*intake, day, audit.ok() ? *audit : std::string(skald::base::text(audit.status())), shop.killed());
   if (!status.ok()) return status;
-  print_next_steps(options, day);
+  print_next_steps(options, **store, day);
   return balanced;
 }
 
@@ -138,7 +201,7 @@ absl::StatusOr<bool> play(Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{
-      "A merchant's orders through the saga, with a kill -9 half way; exit code 0 only if every order ended and the "
+      "A merchant's orders through the saga, with a kill -9 on the way; exit code 0 only if every order ended and the "
       "books balance",
       "skald-demo"};
   app.add_option("--orders", options.orders, "A CSV file of orders; without it, those of a sample merchant")
@@ -149,7 +212,12 @@ int main(int argc, char** argv) {
   app.add_option("--in-flight", options.in_flight, "Orders at a time")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
-  app.add_flag("!--no-kill", options.kill, "Do not kill the server");
+  app.add_flag("!--no-kill", options.kill, "Kill nothing");
+  app.add_option("--store", options.store,
+                 "sqlite (a file), mysql (a MariaDB of the demo's own, killed too) or mysql://user@host:port/database "
+                 "(a new one in your server; its password: SKALD_STORE_PASSWORD)")
+      ->capture_default_str()
+      ->check(TrialStore::complaint);
   app.add_option("--data", options.data, "Folder of the server's data; emptied first")->capture_default_str();
   app.add_option("--server", options.server, "The server's binary")->capture_default_str()->check(CLI::ExistingFile);
   app.add_option("--workflows", options.workflows)->capture_default_str()->check(CLI::ExistingDirectory);

@@ -40,7 +40,8 @@ bool print_books(const json& audit, const std::string& part, const std::vector<s
 
 }  // namespace
 
-bool print_report(const Intake& intake, const Day& day, const std::string& audit_text) {
+bool print_report(const Intake& intake, const Day& day, const std::string& audit_text,
+                  const std::map<std::string, int>& killed) {
   std::map<std::string, int> outcomes, compensations;
   std::map<std::string, std::string> by_workflow;
   std::vector<absl::Duration> latencies;
@@ -84,7 +85,9 @@ bool print_report(const Intake& intake, const Day& day, const std::string& audit
                              : absl::ToDoubleMilliseconds(
                                    latencies[static_cast<size_t>(part * static_cast<double>(latencies.size() - 1))]);
   };
-  fmt::print("speed, the server's absence included\n");
+  if (!killed.empty()) fmt::print("killed on the way (kill -9)\n");
+  for (const auto& [what, times] : killed) line(what, times == 1 ? "once" : absl::StrCat(times, " times"));
+  fmt::print("speed, absences included\n");
   line("orders/s",
        fmt::format("{:.0f}", static_cast<double>(day.endings().size()) / absl::ToDoubleSeconds(day.took())));
   line("latency P50 / P99", fmt::format("{:.0f} / {:.0f} ms", at(0.5), at(0.99)));

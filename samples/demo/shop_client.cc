@@ -169,6 +169,46 @@ void ShopClient::await(const std::string& id, ResultDone done) {
   connection_->await(std::move(request), std::move(done));
 }
 
+absl::StatusOr<bool> ShopClient::knows(const std::string& id) {
+  api::DescribeWorkflowExecutionRequest request;
+  request.set_namespace_(kNamespace);
+  request.mutable_execution()->set_workflow_id(id);
+  absl::Notification answered;
+  absl::StatusOr<bool> known = true;
+  connection_->call(&Stub::async::DescribeWorkflowExecution, std::move(request),
+                    [&](const grpc::Status& status, api::DescribeWorkflowExecutionResponse&) {
+                      if (status.error_code() == grpc::NOT_FOUND)
+                        known = false;
+                      else if (!status.ok())
+                        known = absl::UnavailableError(status.error_message());
+                      answered.Notify();
+                    });
+  answered.WaitForNotification();
+  return known;
+}
+
+absl::StatusOr<int> ShopClient::signals(const std::string& id) {
+  api::GetWorkflowExecutionHistoryRequest request;
+  request.set_namespace_(kNamespace);
+  request.mutable_execution()->set_workflow_id(id);
+  int count = 0;
+  do {
+    absl::Notification answered;
+    absl::Status problem;
+    connection_->call(&Stub::async::GetWorkflowExecutionHistory, request,
+                      [&](const grpc::Status& status, api::GetWorkflowExecutionHistoryResponse& page) {
+                        if (!status.ok()) problem = absl::UnavailableError(status.error_message());
+                        for (const auto& event : page.history().events())
+                          count += event.has_workflow_execution_signaled_event_attributes() ? 1 : 0;
+                        request.set_next_page_token(status.ok() ? page.next_page_token() : "");
+                        answered.Notify();
+                      });
+    answered.WaitForNotification();
+    if (!problem.ok()) return problem;
+  } while (!request.next_page_token().empty());
+  return count;
+}
+
 absl::StatusOr<std::string> ShopClient::run(const std::string& type, const std::string& id, const std::string& input) {
   absl::Notification ended;
   absl::StatusOr<std::string> result;

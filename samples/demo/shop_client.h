@@ -27,6 +27,10 @@ class ShopClient {
   // Waits for the workflow's end; its result as JSON, or an error that says how it failed.
   void await(const std::string& id, ResultDone done);
 
+  // Whether there is a workflow of this id, be it open or closed. Blocks.
+  absl::StatusOr<bool> knows(const std::string& id);
+  // How many signals stand in the history of a workflow. Blocks.
+  absl::StatusOr<int> signals(const std::string& id);
   // start and await, blocking.
   absl::StatusOr<std::string> run(const std::string& type, const std::string& id, const std::string& input);
 

@@ -57,7 +57,8 @@ TEST(PrivateMariadb, IsAsDurableAsInProductionAndReadsNoOptionFile) {
   EXPECT_EQ(client.ask("SELECT @@log_bin"), "0");
   EXPECT_EQ(client.ask("SELECT @@max_connections"), "21");
   EXPECT_THAT(client.ask("SELECT @@datadir"), StartsWith(mariadb.folder()));
-  EXPECT_THAT(client.ask("SELECT @@socket"), StartsWith(mariadb.folder()));
+  EXPECT_TRUE(std::filesystem::exists(mariadb.folder() + "/data/mariadbd.sock"))
+      << "not where a system's server has it";
 }
 
 TEST(PrivateMariadb, KeepsWhatWasCommittedOverACrashAndItsPort) {
