@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "engine/store/memory/contents.h"
+#include "engine/upkeep/check.h"
 #include "lua/workflow_task_handler.h"
 #include "skald/state/v1/state.pb.h"
 #include "tests/sim/quiet_log.h"
@@ -179,6 +181,18 @@ bool all_closed(store::MemoryDisk& disk) {
     }
     return true;
   });
+}
+
+std::vector<std::string> check_tables(store::MemoryDisk& disk) {
+  const auto contents = store::contents_of(disk, {});
+  const auto report = upkeep::check(*contents, {});
+  if (!report.ok()) return {"the tables cannot be checked: " + report.status().ToString()};
+  std::vector<std::string> problems;
+  for (size_t table = 0; table < upkeep::kTables; ++table) {
+    const auto& sentences = report->of(static_cast<upkeep::Table>(table)).sentences;
+    problems.insert(problems.end(), sentences.begin(), sentences.end());
+  }
+  return problems;
 }
 
 Findings check(store::MemoryDisk& disk, const Customers& customers, const Shop& shop,

@@ -19,6 +19,9 @@ struct Findings {
 // Whether any run on the disk is open.
 bool all_closed(store::MemoryDisk& disk);
 
+// Whether the tables agree with each other, as every commit must leave them: what is wrong.
+std::vector<std::string> check_tables(store::MemoryDisk& disk);
+
 // Looks at everything after the end: runs, histories, visibility, the customers' acknowledgements, the shop's books.
 Findings check(store::MemoryDisk& disk, const Customers& customers, const Shop& shop,
                const lua::Definitions& definitions);

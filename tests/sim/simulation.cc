@@ -87,6 +87,8 @@ class Simulation {
     customers_.use(nullptr);
     worker_.use(nullptr);
     node_.reset();
+    // Wherever the kill fell.
+    for (std::string& wrong : check_tables(*disk_)) problem(std::move(wrong));
     world_.run_for(random_->unit() * kLongestDown);
   }
 
