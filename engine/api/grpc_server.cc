@@ -169,13 +169,19 @@ absl::StatusOr<int> GrpcServer::start(const std::string& address) {
         "cannot listen on ", address,
         ": the address is in use or not this machine's; stop what uses it, or choose another with --grpc"));
   }
-  for (const char* service : kServices) running->server->GetHealthCheckService()->SetServingStatus(service, true);
   running_ = std::move(running);
+  set_serving(true);
   return port;
 }
 
+void GrpcServer::set_serving(bool serving) {
+  if (running_ == nullptr) return;
+  grpc::HealthCheckServiceInterface& health = *running_->server->GetHealthCheckService();
+  for (const char* service : kServices) health.SetServingStatus(service, serving);
+}
+
 void GrpcServer::drain() {
-  if (running_ != nullptr) running_->server->GetHealthCheckService()->SetServingStatus(false);
+  if (running_ != nullptr) running_->server->GetHealthCheckService()->Shutdown();
 }
 
 void GrpcServer::stop(absl::Duration grace) {

@@ -18,7 +18,9 @@ class GrpcServer {
 
   // Binds `address` (host:port; port 0 picks a free one) and serves. Returns the bound port; FAILED_PRECONDITION if it is taken.
   absl::StatusOr<int> start(const std::string& address);
-  // Says NOT_SERVING to health checks.
+  // What health checks are told. Thread-safe once started.
+  void set_serving(bool serving);
+  // Says NOT_SERVING to health checks, from now on.
   void drain();
   // Ends open calls after `grace`. Handlers must have answered all calls, or do so because of their cancellation.
   void stop(absl::Duration grace);

@@ -35,7 +35,7 @@ int run(const ServerOptions& options) {
   }
   const size_t colon = options.grpc_address.rfind(':');
   fmt::print("skald: serving on {}:{} (store {})\n", options.grpc_address.substr(0, colon), (*server)->port(),
-             options.store.store);
+             store_text(options.store));
   fflush(stdout);
   int signal = 0;
   sigwait(&signals, &signal);
@@ -61,7 +61,14 @@ std::string is_address(const std::string& text) {
 void add_server_command(CLI::App& root, int& exit_code) {
   auto options = std::make_shared<ServerOptions>();
   CLI::App* command = root.add_subcommand("server", "Run the engine and its gRPC API");
+  command->fallthrough();  // for --config
   add_store_options(*command, options->store);
+  command
+      ->add_option("--lease", options->store.lease_seconds,
+                   "Seconds that a database keeps this server's place when nothing is heard of it")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 3600));
+  add_plugin_store_options(*command, options->plugin_store);
   command->add_option("--grpc", options->grpc_address, "Where to serve, host:port (port 0 picks a free one)")
       ->capture_default_str()
       ->check(is_address);
@@ -82,7 +89,9 @@ void add_server_command(CLI::App& root, int& exit_code) {
       ->capture_default_str()
       ->check(CLI::Range(2, 1 << 20));
   command->footer(
-      "Examples:\n  skald server\n  skald server --store sqlite:/var/lib/skald/skald.sqlite --grpc 127.0.0.1:0");
+      "Examples:\n  skald server\n  skald server --store sqlite:/var/lib/skald/skald.sqlite --grpc 127.0.0.1:0\n"
+      "  skald server --store mysql://skald@db.example:3306/skald --store-password file:/run/secrets/skald\n"
+      "  skald server --config /etc/skald.toml   (its section [server] holds options, such as store = \"sqlite:…\")");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

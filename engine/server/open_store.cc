@@ -1,25 +1,115 @@
 #include "engine/server/open_store.h"
 
+#include <filesystem>
+
 #include <CLI/CLI.hpp>
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/strip.h>
+#include <nlohmann/json.hpp>
 
+#include "engine/server/secret.h"
+#include "engine/store/mysql/mysql_store.h"
 #include "engine/store/sqlite/sqlite_store.h"
 
 namespace skald::server {
+namespace {
+
+constexpr char kMysql[] = "mysql://";
+constexpr char kSqlite[] = "sqlite:";
+
+absl::StatusOr<std::string> sqlite_path(const std::string& text, const char* option) {
+  absl::string_view path = text;
+  if (!absl::ConsumePrefix(&path, kSqlite)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(option, " ", text, ": write sqlite:FILE or mysql://user:password@host:port/database"));
+  }
+  if (path.empty())
+    return absl::InvalidArgumentError(absl::StrCat(option, " sqlite: names no file; write sqlite:FILE"));
+  return std::string(path);
+}
+
+// For the plugins, which know nothing of addresses.
+std::string as_json(const store::MysqlAddress& address) {
+  nlohmann::json fields = {{"host", address.host},         {"port", address.port},         {"user", address.user},
+                           {"password", address.password}, {"database", address.database}, {"tls", address.tls}};
+  if (!address.tls_ca.empty()) fields["tls_ca"] = address.tls_ca;
+  if (!address.tls_cert.empty()) fields["tls_cert"] = address.tls_cert;
+  if (!address.tls_key.empty()) fields["tls_key"] = address.tls_key;
+  return "mysql:" + fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
 
 void add_store_options(CLI::App& command, StoreOptions& options) {
-  command.add_option("--store", options.store, "Where state is kept: sqlite:FILE (the file's folder is made)")
+  command
+      .add_option("--store", options.store,
+                  "Where state is kept: sqlite:FILE (its folder is made) or mysql://user@host:port/database (made too)")
       ->capture_default_str();
+  command.add_option("--store-password", options.password_reference,
+                     "Where the database's password stands: env:NAME or file:PATH");
+}
+
+void add_plugin_store_options(CLI::App& command, StoreOptions& options) {
+  command.add_option(
+      "--plugin-store", options.store,
+      "Where plugins keep what they did: sqlite:PREFIX of files, or mysql://user@host:port/database for databases "
+      "of this name and the plugin's");
+  command.add_option("--plugin-store-password", options.password_reference,
+                     "Where that database's password stands: env:NAME or file:PATH");
+}
+
+bool is_mysql(const std::string& store) { return absl::StartsWith(store, kMysql); }
+
+absl::StatusOr<store::MysqlAddress> mysql_address(const StoreOptions& options) {
+  auto address = store::parse_mysql_address(options.store);
+  if (!address.ok() || options.password_reference.empty()) return address;
+  if (!address->password.empty()) {
+    return absl::InvalidArgumentError("the store's password is given twice: in its address, and by --store-password");
+  }
+  auto password = read_secret(options.password_reference);
+  if (!password.ok())
+    return absl::Status(password.status().code(), absl::StrCat("--store-password: ", password.status().message()));
+  address->password = *std::move(password);
+  return address;
+}
+
+std::string store_text(const StoreOptions& options) {
+  if (!is_mysql(options.store)) return options.store;
+  const auto address = store::parse_mysql_address(options.store);
+  return address.ok() ? kMysql + address->text() : kMysql + std::string("…");
 }
 
 absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& options) {
-  absl::string_view path = options.store;
-  if (!absl::ConsumePrefix(&path, "sqlite:")) {
-    return absl::InvalidArgumentError(absl::StrCat("--store ", options.store, ": only sqlite:FILE is implemented"));
+  if (is_mysql(options.store)) {
+    auto address = mysql_address(options);
+    if (!address.ok()) return address.status();
+    return store::open_mysql({.address = *std::move(address),
+                              .writers = options.owners,
+                              .readers = options.owners,
+                              .lease_ttl = absl::Seconds(options.lease_seconds)});
   }
-  if (path.empty()) return absl::InvalidArgumentError("--store sqlite: names no file; write sqlite:FILE");
-  return store::open_sqlite({.path = std::string(path)});
+  const auto path = sqlite_path(options.store, "--store");
+  if (!path.ok()) return path.status();
+  return store::open_sqlite({.path = *path});
+}
+
+absl::StatusOr<std::string> plugin_data_path(const StoreOptions& store, const std::string& beside) {
+  if (is_mysql(store.store)) {
+    const auto address = mysql_address(store);
+    if (!address.ok()) return address.status();
+    return as_json(*address);
+  }
+  auto prefix = sqlite_path(store.store, "--plugin-store");
+  if (!prefix.ok()) return prefix;
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(*prefix).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot make the folder ", folder.string(), " for the plugins' data: ", error.message()));
+  }
+  return *prefix + beside;
 }
 
 }  // namespace skald::server

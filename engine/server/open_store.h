@@ -5,6 +5,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "engine/store/mysql/address.h"
 #include "engine/store/store.h"
 
 namespace CLI {
@@ -15,15 +16,33 @@ namespace skald::server {
 
 // Where state is kept, as the command line says it.
 struct StoreOptions {
-  std::string store = "sqlite:data/skald.sqlite";  // sqlite:FILE
+  std::string store = "sqlite:data/skald.sqlite";  // sqlite:FILE or mysql://user[:password]@host[:port]/database
   std::string password_reference;                  // where the database's password stands; empty = in `store`, or none
+  int owners = 2;                                  // loops that commit at the same time
+  int lease_seconds = 10;                          // how long a database's lease stands without being prolonged
 };
 
-// Adds --store to a command. `options` must outlive the parsing.
+// Adds --store and --store-password to a command. `options` must outlive the parsing.
 void add_store_options(CLI::App& command, StoreOptions& options);
+
+// Adds --plugin-store and --plugin-store-password.
+void add_plugin_store_options(CLI::App& command, StoreOptions& options);
+
+bool is_mysql(const std::string& store);
+
+// The address with its password. NOT_FOUND or INVALID_ARGUMENT in a sentence without it.
+absl::StatusOr<store::MysqlAddress> mysql_address(const StoreOptions& options);
+
+// The store's name for people: never with a password.
+std::string store_text(const StoreOptions& options);
 
 // Opens the store, or makes it. Errors are sentences for the person who named it: INVALID_ARGUMENT if the text is no
 // store's, else as the store's own open says.
 absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& options);
+
+// Where plugins keep their effects, as the plugins' own interface says it (data_path in plugins/sdk/skald_plugin.h):
+// sqlite:PREFIX is the beginning of the names of their files, whose folder is made; mysql://… a database beside which
+// they make their own. `beside` is added to the name of an engine's own file, whose neighbours they then are.
+absl::StatusOr<std::string> plugin_data_path(const StoreOptions& store, const std::string& beside = "");
 
 }  // namespace skald::server

@@ -1,5 +1,6 @@
 #include "engine/server/server.h"
 
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 #include "engine/api/grpc_server.h"
 #include "engine/api/methods.h"
+#include "engine/base/text.h"
 #include "engine/base/thread_executor.h"
 #include "engine/base/version.h"
 #include "engine/matching/matching.h"
@@ -16,6 +18,7 @@
 #include "engine/server/in_process_transport.h"
 #include "engine/server/script_log.h"
 #include "engine/shard/engine_impl.h"
+#include "engine/upkeep/copy.h"
 #include "engine/visibility/attributes.h"
 #include "engine/worker/activity_worker.h"
 #include "lua/embedded_worker.h"
@@ -59,7 +62,10 @@ struct Server::Parts {
   std::unique_ptr<InProcessTransport> transport;
   std::unique_ptr<worker::ActivityWorker> activities;
   std::unique_ptr<api::Backend> backend;
+  std::mutex health_mutex;  // guards the three below
   std::unique_ptr<api::GrpcServer> grpc;
+  bool store_away = false;
+  bool draining = false;
   int port = 0;
 
   // The start, step by step.
@@ -68,6 +74,7 @@ struct Server::Parts {
   absl::Status start_engine(const ServerOptions& options, std::function<void(const absl::Status&)> on_fatal);
   absl::Status start_plugins(const ServerOptions& options);
   absl::Status serve(const ServerOptions& options);
+  void store_changed(const absl::Status& news, const std::function<void(const absl::Status&)>& on_fatal);
   shard::EmbeddedWorker* make_script_worker(const ServerOptions& options, size_t cache_bytes);
 };
 
@@ -82,9 +89,12 @@ std::shared_ptr<const core::NamespaceSettings> Server::namespace_settings(const 
 }
 
 absl::Status Server::Parts::open_data(const ServerOptions& options) {
-  auto opened = open_store(options.store);
+  StoreOptions where = options.store;
+  where.owners = options.owners;
+  auto opened = open_store(where);
   if (!opened.ok()) return opened.status();
   store = *std::move(opened);
+  if (auto status = upkeep::check_whole(*store); !status.ok()) return status;
   auto registry = namespaces::Registry::open(*store, clock, *random);
   if (!registry.ok()) return registry.status();
   namespaces = *std::move(registry);
@@ -121,6 +131,7 @@ absl::Status Server::Parts::start_engine(const ServerOptions& options,
   timing = std::make_unique<base::ThreadExecutor>("skald-timing", clock);
   matching = std::make_unique<matching::Matching>(clock, *timing);
   const std::string holder = absl::StrCat("skald pid ", getpid());
+  store->watch([this, on_fatal](const absl::Status& news) { store_changed(news, on_fatal); });
   // Each owner loop keeps runs, and its worker their scripts.
   shard::OwnerLimits owner_limits;
   owner_limits.cache_bytes = (static_cast<size_t>(options.cache_mb) << 20) / static_cast<size_t>(2 * options.owners);
@@ -144,11 +155,26 @@ absl::Status Server::Parts::start_engine(const ServerOptions& options,
   return absl::OkStatus();
 }
 
+// What a store has to tell is for the log and for health checks.
+void Server::Parts::store_changed(const absl::Status& news, const std::function<void(const absl::Status&)>& on_fatal) {
+  if (absl::IsAborted(news)) return on_fatal(news);
+  if (news.ok()) {
+    spdlog::info("the database is there again");
+  } else {
+    spdlog::error("the database is away, and calls are answered with UNAVAILABLE until it is back: {}",
+                  base::text(news));
+  }
+  const std::lock_guard lock(health_mutex);
+  store_away = !news.ok();
+  if (!draining && grpc != nullptr) grpc->set_serving(!store_away);
+}
+
 absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
   if (options.plugins.empty()) return absl::OkStatus();
-  const std::string& where = options.store.store;
-  const std::string data_path = where.substr(where.find(':') + 1) + ".plugins";
-  auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = data_path});
+  const auto data_path = options.plugin_store.store.empty() ? plugin_data_path(options.store, ".plugins")
+                                                            : plugin_data_path(options.plugin_store);
+  if (!data_path.ok()) return data_path.status();
+  auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = *data_path});
   if (!host.ok()) return host.status();
   plugins = *std::move(host);
   for (const std::string& problem : plugins->problems()) spdlog::warn("{}", problem);
@@ -163,10 +189,13 @@ absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
 
 absl::Status Server::Parts::serve(const ServerOptions& options) {
   backend.reset(new api::Backend{*engine, *namespaces, limits, clock, cluster_id, base::kVersion});
-  grpc = std::make_unique<api::GrpcServer>(api::all_methods(*backend));
-  auto bound = grpc->start(options.grpc_address);
+  auto starting = std::make_unique<api::GrpcServer>(api::all_methods(*backend));
+  auto bound = starting->start(options.grpc_address);
   if (!bound.ok()) return bound.status();
   port = *bound;
+  const std::lock_guard lock(health_mutex);
+  grpc = std::move(starting);
+  if (store_away) grpc->set_serving(false);
   return absl::OkStatus();
 }
 
@@ -185,7 +214,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
 // Whatever of it was built.
 Server::~Server() {
   Parts& parts = *parts_;
-  if (parts.grpc != nullptr) parts.grpc->drain();
+  {
+    const std::lock_guard lock(parts.health_mutex);
+    parts.draining = true;
+    if (parts.grpc != nullptr) parts.grpc->drain();
+  }
   if (parts.activities != nullptr) {
     parts.activities->begin_stop();
     parts.transport->shutdown();

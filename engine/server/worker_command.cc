@@ -10,6 +10,7 @@
 #include "engine/base/text.h"
 #include "engine/server/commands.h"
 #include "engine/server/ending_signals.h"
+#include "engine/server/open_store.h"
 #include "engine/server/worker_process.h"
 
 namespace skald::server {
@@ -94,14 +95,12 @@ void add_worker_command(CLI::App& root, int& exit_code) {
   command->add_option("--namespace", worker.namespace_name, "Whose tasks it runs")
       ->capture_default_str()
       ->envname("TEMPORAL_NAMESPACE");
+  command->fallthrough();  // for --config
   command->add_option("--task-queue", worker.task_queue, "The task queue it serves")->capture_default_str();
   command->add_option("--workflows", worker.workflows, "Folder of Lua workflows (*.lua)")
       ->check(CLI::ExistingDirectory);
   command->add_option("--plugins", worker.plugins, "Folder of plugins (*.so)")->check(CLI::ExistingDirectory);
-  command
-      ->add_option("--plugin-store", worker.plugin_store,
-                   "Where plugins keep their data: the beginning of the names of their files")
-      ->capture_default_str();
+  add_plugin_store_options(*command, worker.plugin_store);
   command->add_option("--workflow-slots", worker.workflow_slots, "Workflow tasks worked on at a time")
       ->capture_default_str()
       ->check(CLI::Range(2, 100'000));

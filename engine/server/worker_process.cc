@@ -90,15 +90,10 @@ absl::Status WorkerProcess::start_workflows(Parts& parts, const WorkerOptions& o
 
 absl::Status WorkerProcess::start_activities(Parts& parts, const WorkerOptions& options) {
   if (options.plugins.empty()) return absl::OkStatus();
-  std::error_code code;
-  const std::filesystem::path folder = std::filesystem::path(options.plugin_store).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder, code);
-  if (code) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot make the folder of --plugin-store ", options.plugin_store, ": ", code.message()));
-  }
-  auto host = plugins::PluginHost::load(
-      {.folder = options.plugins, .data_path = options.plugin_store, .config = {}, .strict = true});
+  const auto data_path = plugin_data_path(options.plugin_store);
+  if (!data_path.ok()) return data_path.status();
+  auto host =
+      plugins::PluginHost::load({.folder = options.plugins, .data_path = *data_path, .config = {}, .strict = true});
   if (!host.ok()) return host.status();
   parts.plugins = *std::move(host);
   if (parts.plugins->activities().empty()) {

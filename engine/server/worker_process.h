@@ -6,6 +6,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "engine/server/open_store.h"
 #include "engine/worker/grpc_transport.h"
 
 namespace skald::server {
@@ -14,11 +15,11 @@ struct WorkerOptions {
   worker::GrpcTransportOptions connection;
   std::string namespace_name = "default";
   std::string task_queue = "skald";
-  std::string workflows;                             // folder of *.lua; empty = none
-  std::string plugins;                               // folder of *.so; empty = none
-  std::string plugin_store = "data/worker.plugins";  // beginning of the names of the plugins' own files
-  std::string identity;                              // empty = of this process and machine
-  int workflow_slots = 100;                          // tasks worked on at a time
+  std::string workflows;                                             // folder of *.lua; empty = none
+  std::string plugins;                                               // folder of *.so; empty = none
+  StoreOptions plugin_store{.store = "sqlite:data/worker.plugins"};  // of the plugins' effects
+  std::string identity;                                              // empty = of this process and machine
+  int workflow_slots = 100;                                          // tasks worked on at a time
   int activity_slots = 1000;
   int pollers = 4;                // polls open at a time, for workflows and for activities
   int cached_workflows = 10'000;  // whose state is kept from one task to the next

@@ -189,6 +189,9 @@ class Owner {
   void tick(const store::RunKey& key);
   void scan_horizon(const std::string& after);
   void scan_work(const std::string& after);
+  // Loads a run that may have work, and tries again until that succeeds.
+  void read_back(const store::RunKey& key);
+  void read_back_later(const store::RunKey& key);
   void scan_outbox(const std::string& after);
   void remove(WorkflowEntry& entry, CachedRun& run);
   void read_stored(const store::RunKey& key, int64_t from, int64_t last, std::string before, std::string rest,

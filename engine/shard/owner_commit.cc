@@ -185,9 +185,7 @@ void Owner::drop_uncommitted(const absl::Status& why) {
   }
   spdlog::warn("a commit failed, {} runs are read back: {}", dropped.size(), base::text(why));
   parts_.executor.post_at(now() + kRedispatchDelay, [this, dropped = std::move(dropped)] {
-    for (const store::RunKey& key : dropped) {
-      submit(key.workflow(), key.run_id, [](WorkflowEntry&, CachedRun*) {}, [](const absl::Status&) {});
-    }
+    for (const store::RunKey& key : dropped) read_back(key);
     // Waiting requests of the dropped workflows go on too; and messages that were on their way are sent again.
     for (const store::RunKey& key : dropped) pump(entry_of(key.workflow()));
     scan_outbox("");

@@ -137,12 +137,22 @@ void Owner::scan_work(const std::string& after) {
                  dispatch_all(*run);
                  drive(same, *run);
                },
-               [](const absl::Status&) {});
+               [this, key](const absl::Status&) { read_back_later(key); });
       }
       if (!page->next.empty()) return scan_work(page->next);
       scanning_work_ = false;
     });
   });
+}
+
+// A run that is loaded dispatches its tasks by itself.
+void Owner::read_back(const store::RunKey& key) {
+  submit(key.workflow(), key.run_id, [](WorkflowEntry&, CachedRun*) {}, [this, key](const absl::Status&) { read_back_later(key); });
+}
+
+void Owner::read_back_later(const store::RunKey& key) {
+  if (fatal_) return;
+  parts_.executor.post_at(now() + kScanRetryInterval, [this, key] { read_back(key); });
 }
 
 void Owner::scan_outbox(const std::string& after) {

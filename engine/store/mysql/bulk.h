@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,12 +29,17 @@ struct BulkStatement {
   }
 };
 
-inline constexpr size_t kMostBulkRows = 64;
+// How many of `rows` one statement takes: few texts, so that few stay prepared.
+inline size_t bulk_rows(size_t rows) {
+  constexpr size_t kStep = 16;
+  constexpr size_t kMost = 64;
+  return rows <= kStep ? rows : std::min(rows, kMost) / kStep * kStep;
+}
+
 inline constexpr size_t kRowOverheadBytes = 256;  // what a row's numbers and lengths take in a packet, at most
 
-// Runs the statement over all rows: few statements, each of a power of two of rows, so that few texts stay prepared,
-// and of at most a quarter of the largest packet. `bytes` tells a row's size, `bind` gives its parameters. A row that
-// no packet can take is RESOURCE_EXHAUSTED before anything is sent.
+// Runs the statement over all rows: few statements, each of at most a quarter of the largest packet. `bytes` tells a
+// row's size, `bind` gives its parameters. A row that no packet can take is RESOURCE_EXHAUSTED before anything is sent.
 template <typename Row, typename Bytes, typename Bind>
 absl::Status run_bulk(Session& session, const BulkStatement& statement, const std::vector<Row>& rows,
                       const Bytes& bytes, const Bind& bind) {
@@ -43,11 +47,11 @@ absl::Status run_bulk(Session& session, const BulkStatement& statement, const st
   if (auto status = session.open(); !status.ok()) return status;
   const size_t budget = session.max_packet() / 4;
   for (size_t next = 0; next < rows.size();) {
-    size_t count = std::bit_floor(std::min(rows.size() - next, kMostBulkRows));
+    size_t count = bulk_rows(rows.size() - next);
     size_t size = 0;
     for (size_t fitting = 0; fitting < count; ++fitting) {
       size += bytes(rows[next + fitting]) + kRowOverheadBytes;
-      if (size > budget && fitting > 0) count = std::bit_floor(fitting);
+      if (size > budget && fitting > 0) count = bulk_rows(fitting);
     }
     if (bytes(rows[next]) + kRowOverheadBytes > session.max_packet()) {
       return absl::ResourceExhaustedError(absl::StrCat(std::string(statement.doing), ": a row of ", bytes(rows[next]),
