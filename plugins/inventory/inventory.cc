@@ -13,20 +13,20 @@ constexpr int64_t kMostPieces = 1000000000;
 constexpr size_t kListed = 20;
 
 const char* const kStock =
-    "CREATE TABLE IF NOT EXISTS stock (namespace VARCHAR(255) NOT NULL, sku VARCHAR(255) NOT NULL, loaded BIGINT NOT "
+    "CREATE TABLE IF NOT EXISTS stock (namespace VARCHAR(255) NOT NULL, sku VARCHAR(1000) NOT NULL, loaded BIGINT NOT "
     "NULL, on_hand BIGINT NOT NULL CHECK (on_hand >= 0), reserved BIGINT NOT NULL CHECK (reserved >= 0), shipped "
     "BIGINT "
     "NOT NULL CHECK (shipped >= 0), PRIMARY KEY (namespace, sku))";
 const char* const kReservations =
-    "CREATE TABLE IF NOT EXISTS reservations (reservation_key VARCHAR(2048) NOT NULL, sku VARCHAR(255) NOT NULL, "
-    "namespace VARCHAR(255) NOT NULL, order_id VARCHAR(255) NOT NULL, reservation_id VARCHAR(255) NOT NULL, quantity "
+    "CREATE TABLE IF NOT EXISTS reservations (reservation_key VARCHAR(2048) NOT NULL, sku VARCHAR(1000) NOT NULL, "
+    "namespace VARCHAR(255) NOT NULL, order_id VARCHAR(1000) NOT NULL, reservation_id VARCHAR(1000) NOT NULL, quantity "
     "BIGINT NOT NULL, returned BIGINT NOT NULL, state VARCHAR(16) NOT NULL, PRIMARY KEY (reservation_key, sku), CHECK "
     "(returned <= quantity))";
 const char* const kReservationsOfOrder =
     "CREATE INDEX IF NOT EXISTS reservations_of_order ON reservations (namespace, order_id)";
 const char* const kMoves =
-    "CREATE TABLE IF NOT EXISTS stock_ledger (namespace VARCHAR(255) NOT NULL, sku VARCHAR(255) NOT NULL, order_id "
-    "VARCHAR(255) NOT NULL, cause VARCHAR(16) NOT NULL, before_on_hand BIGINT NOT NULL, delta BIGINT NOT NULL)";
+    "CREATE TABLE IF NOT EXISTS stock_ledger (namespace VARCHAR(255) NOT NULL, sku VARCHAR(1000) NOT NULL, order_id "
+    "VARCHAR(1000) NOT NULL, cause VARCHAR(16) NOT NULL, before_on_hand BIGINT NOT NULL, delta BIGINT NOT NULL)";
 
 std::string order(const json& input) { return required_text(input, "order_id"); }
 std::string reservation(const json& input) { return text_or(input, "reservation_id", "order_id"); }
@@ -36,8 +36,8 @@ std::string returned_goods(const json& input) {
 }
 
 int64_t on_hand(EffectCall& call, const std::string& sku) {
-  const auto rows =
-      call.db.run("SELECT on_hand FROM stock WHERE namespace = ? AND sku = ?", {call.context.namespace_name, sku});
+  const auto rows = call.db.run("SELECT on_hand FROM stock WHERE namespace = ? AND sku = ? FOR UPDATE",
+                                {call.context.namespace_name, sku});
   return rows.empty() ? 0 : number(rows[0][0]);
 }
 
@@ -69,12 +69,12 @@ json load_stock(EffectCall& call) {
   const auto items = pieces_by_sku(call.input);
   for (const auto& [sku, quantity] : items) {
     const int64_t before = on_hand(call, sku);
-    call.db.run(
-        "INSERT INTO stock (namespace, sku, loaded, on_hand, reserved, shipped) SELECT ?, ?, 0, 0, 0, 0 "
-        "WHERE NOT EXISTS (SELECT 1 FROM stock WHERE namespace = ? AND sku = ?)",
-        {call.context.namespace_name, sku, call.context.namespace_name, sku});
     call.db.run("UPDATE stock SET loaded = loaded + ?, on_hand = on_hand + ? WHERE namespace = ? AND sku = ?",
                 {quantity, quantity, call.context.namespace_name, sku});
+    if (call.db.changed() == 0) {
+      call.db.run("INSERT INTO stock (namespace, sku, loaded, on_hand, reserved, shipped) VALUES (?, ?, ?, ?, 0, 0)",
+                  {call.context.namespace_name, sku, quantity, quantity});
+    }
     book(call, sku, "load", before, quantity);
   }
   return {{"loaded", items.size()}};
@@ -109,16 +109,19 @@ json reserve(EffectCall& call) {
 // moved.
 int64_t end_reserved(EffectCall& call, const std::string& reservation_key, bool ship) {
   const auto rows = call.db.run(
-      "SELECT sku, quantity FROM reservations WHERE reservation_key = ? AND state = 'reserved'", {reservation_key});
+      "SELECT r.sku, r.quantity, s.on_hand FROM reservations r JOIN stock s ON s.namespace = r.namespace AND s.sku = "
+      "r.sku WHERE r.reservation_key = ? AND r.state = 'reserved' FOR UPDATE",
+      {reservation_key});
   for (const Row& row : rows) {
     const auto& sku = text(row[0]);
-    const int64_t quantity = number(row[1]), before = on_hand(call, sku);
+    const int64_t quantity = number(row[1]), before = number(row[2]);
     call.db.run(ship
                     ? "UPDATE stock SET reserved = reserved - ?, shipped = shipped + ? WHERE namespace = ? AND sku = ?"
                     : "UPDATE stock SET reserved = reserved - ?, on_hand = on_hand + ? WHERE namespace = ? AND sku = ?",
                 {quantity, quantity, call.context.namespace_name, sku});
     book(call, sku, ship ? "ship" : "release", before, ship ? 0 : quantity);
   }
+  if (rows.empty()) return 0;
   call.db.run("UPDATE reservations SET state = ? WHERE reservation_key = ? AND state = 'reserved'",
               {std::string(ship ? "shipped" : "released"), reservation_key});
   return static_cast<int64_t>(rows.size());
@@ -129,7 +132,7 @@ int64_t end_reserved(EffectCall& call, const std::string& reservation_key, bool 
 int64_t give_back(EffectCall& call, const std::string& reservation_key, std::map<std::string, int64_t>* wanted) {
   int64_t moved = 0;
   for (const Row& row : call.db.run("SELECT sku, quantity - returned FROM reservations WHERE reservation_key = ? AND "
-                                    "state = 'shipped' AND quantity > returned",
+                                    "state = 'shipped' AND quantity > returned FOR UPDATE",
                                     {reservation_key})) {
     const auto& sku = text(row[0]);
     const int64_t quantity = wanted == nullptr ? number(row[1]) : std::min(number(row[1]), (*wanted)[sku]);
@@ -146,10 +149,13 @@ int64_t give_back(EffectCall& call, const std::string& reservation_key, std::map
   return moved;
 }
 
+std::string own_reservation(EffectCall& call) {
+  return effect_key({call.context.namespace_name, call.context.workflow_id, "reserve", reservation(call.input)});
+}
+
 // The workflow's own reservation, or else those that other workflows made for the order.
 std::vector<std::string> reservations(EffectCall& call) {
-  const std::string own =
-      effect_key({call.context.namespace_name, call.context.workflow_id, "reserve", reservation(call.input)});
+  const std::string own = own_reservation(call);
   if (!call.db.run("SELECT 1 FROM reservations WHERE reservation_key = ? LIMIT 1", {own}).empty()) return {own};
   std::vector<std::string> keys;
   for (const Row& row : call.db.run(
@@ -168,8 +174,10 @@ json release(EffectCall& call) {
 }
 
 json confirm(EffectCall& call) {
-  int64_t moved = 0;
-  for (const std::string& key : reservations(call)) moved += end_reserved(call, key, true);
+  int64_t moved = end_reserved(call, own_reservation(call), true);
+  if (moved == 0) {
+    for (const std::string& key : reservations(call)) moved += end_reserved(call, key, true);
+  }
   if (moved == 0) throw ActivityError("NotReserved", "order " + order(call.input) + " has no reserved goods", true);
   return {{"moved", moved}};
 }

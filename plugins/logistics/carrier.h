@@ -20,7 +20,8 @@ class Carrier {
   std::optional<nlohmann::json> find(const std::string& key);
 
   nlohmann::json create(const std::string& key, const std::string& account, const std::string& country);
-  // {"found": false} if there never was such a waybill.
+  // {"found": false} if there never was such a waybill. One that is cancelled before it is made can never be made: its
+  // key is taken, even from one who makes it at this moment.
   nlohmann::json cancel(const std::string& key, const std::string& waybill);
   nlohmann::json deliver(const std::string& key, const std::string& waybill);
 

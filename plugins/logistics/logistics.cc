@@ -14,7 +14,8 @@ constexpr int64_t kPiecePrice = 20;
 
 const char* const kWaybills =
     "CREATE TABLE IF NOT EXISTS waybills (waybill_key VARCHAR(2048) NOT NULL PRIMARY KEY, namespace VARCHAR(255) NOT "
-    "NULL, order_id VARCHAR(255) NOT NULL, shipment_id VARCHAR(255) NOT NULL, waybill_id VARCHAR(64) NOT NULL, country "
+    "NULL, order_id VARCHAR(1000) NOT NULL, shipment_id VARCHAR(1000) NOT NULL, waybill_id VARCHAR(64) NOT NULL, "
+    "country "
     "VARCHAR(255) NOT NULL, state VARCHAR(16) NOT NULL)";
 const char* const kWaybillsOfOrder = "CREATE INDEX IF NOT EXISTS waybills_of_order ON waybills (namespace, order_id)";
 
@@ -88,11 +89,8 @@ json cancel_at_carrier(EffectCall& call) {
 // What the carrier made without our hearing of it comes into the books now, cancelled.
 json cancel_in_books(EffectCall& call) {
   if (!call.partner["found"].get<bool>()) return {{"undone", false}};
-  if (call.db.run("SELECT 1 FROM waybills WHERE waybill_key = ?", {call.undoes}).empty()) {
-    write(call, call.undoes, "cancelled");
-  } else {
-    call.db.run("UPDATE waybills SET state = 'cancelled' WHERE waybill_key = ?", {call.undoes});
-  }
+  call.db.run("UPDATE waybills SET state = 'cancelled' WHERE waybill_key = ?", {call.undoes});
+  if (call.db.changed() == 0) write(call, call.undoes, "cancelled");
   return {{"undone", true}, {"waybill_id", call.partner["waybill_id"]}};
 }
 

@@ -13,7 +13,8 @@ constexpr int64_t kMostListed = 1000;
 
 const char* const kPayments =
     "CREATE TABLE IF NOT EXISTS payments (payment_key VARCHAR(2048) NOT NULL PRIMARY KEY, namespace VARCHAR(255) NOT "
-    "NULL, order_id VARCHAR(255) NOT NULL, payment_id VARCHAR(255) NOT NULL, currency VARCHAR(8) NOT NULL, authorized "
+    "NULL, order_id VARCHAR(1000) NOT NULL, payment_id VARCHAR(1000) NOT NULL, currency VARCHAR(8) NOT NULL, "
+    "authorized "
     "BIGINT NOT NULL, captured BIGINT NOT NULL, voided BIGINT NOT NULL, refunded BIGINT NOT NULL)";
 const char* const kPaymentsOfOrder = "CREATE INDEX IF NOT EXISTS payments_of_order ON payments (namespace, order_id)";
 const char* const kMoney =
@@ -126,15 +127,22 @@ json cancel_at_provider(EffectCall& call) {
   return ask_first(call, [&](Provider& p) { return p.cancel(call.key, call.undoes); });
 }
 
+// Whether there is such a payment in the books.
+bool book_end(EffectCall& call, const std::string& payment, int64_t voided, int64_t refunded) {
+  call.db.run("UPDATE payments SET voided = voided + ?, refunded = refunded + ? WHERE payment_key = ?",
+              {voided, refunded, payment});
+  return call.db.changed() > 0;
+}
+
 // What the provider took without our hearing of it comes into the books now, with its end.
 json cancel_in_books(EffectCall& call) {
   const json& done = call.partner;
   if (!done["found"].get<bool>()) return {{"undone", false}};
-  if (call.db.run("SELECT 1 FROM payments WHERE payment_key = ?", {call.undoes}).empty())
-    book_opened(call, call.undoes, done["authorized"], done["captured"]);
   const int64_t voided = done["voided"], refunded = done["refunded"];
-  call.db.run("UPDATE payments SET voided = voided + ?, refunded = refunded + ? WHERE payment_key = ?",
-              {voided, refunded, call.undoes});
+  if (!book_end(call, call.undoes, voided, refunded)) {
+    book_opened(call, call.undoes, done["authorized"], done["captured"]);
+    book_end(call, call.undoes, voided, refunded);
+  }
   book(call, call.undoes, "void", voided);
   book(call, call.undoes, "refund", refunded);
   return {{"undone", true}, {"voided", voided}, {"refunded", refunded}};

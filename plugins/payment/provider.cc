@@ -12,7 +12,7 @@ void Provider::create_tables(EffectStore& db) {
   db.run(
       "CREATE TABLE IF NOT EXISTS provider_payments (payment_key VARCHAR(2048) NOT NULL PRIMARY KEY, account "
       "VARCHAR(255) "
-      "NOT NULL, order_id VARCHAR(255) NOT NULL, currency VARCHAR(8) NOT NULL, authorized BIGINT NOT NULL, captured "
+      "NOT NULL, order_id VARCHAR(1000) NOT NULL, currency VARCHAR(8) NOT NULL, authorized BIGINT NOT NULL, captured "
       "BIGINT NOT NULL, voided BIGINT NOT NULL, refunded BIGINT NOT NULL, CHECK (captured + voided <= authorized), "
       "CHECK "
       "(refunded <= captured), CHECK (authorized >= 0 AND captured >= 0 AND voided >= 0 AND refunded >= 0))");
@@ -29,7 +29,8 @@ std::optional<json> Provider::find(const std::string& key) {
 
 std::optional<Money> Provider::payment(const std::string& payment) {
   const auto rows =
-      db_.run("SELECT authorized, captured, voided, refunded FROM provider_payments WHERE payment_key = ?", {payment});
+      db_.run("SELECT authorized, captured, voided, refunded FROM provider_payments WHERE payment_key = ? FOR UPDATE",
+              {payment});
   if (rows.empty()) return std::nullopt;
   return Money{number(rows[0][0]), number(rows[0][1]), number(rows[0][2]), number(rows[0][3])};
 }
@@ -84,7 +85,10 @@ json Provider::refund(const std::string& key, const std::string& payment, std::o
 
 json Provider::cancel(const std::string& key, const std::string& payment) {
   const auto found = this->payment(payment);
-  if (!found) return record(key, payment, "cancel", {{"found", false}});
+  if (!found) {
+    record(payment, payment, "close", {{"closed", true}});
+    return record(key, payment, "cancel", {{"found", false}});
+  }
   Money money = *found;
   const json answer = {{"found", true},
                        {"authorized", money.authorized},

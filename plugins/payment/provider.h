@@ -36,7 +36,8 @@ class Provider {
   // Without an amount: all that is left.
   nlohmann::json capture(const std::string& key, const std::string& payment, std::optional<int64_t> amount);
   nlohmann::json refund(const std::string& key, const std::string& payment, std::optional<int64_t> amount);
-  // Voids what is open and refunds what was captured. {"found": false} if there never was such a payment.
+  // Voids what is open and refunds what was captured. {"found": false} if there never was such a payment; nor will be:
+  // its key is taken, even from one who opens it at this moment.
   nlohmann::json cancel(const std::string& key, const std::string& payment);
 
  private:

@@ -1,12 +1,15 @@
 #include "plugins/sdk/effect_ledger.h"
 
+#include <chrono>
 #include <iterator>
+#include <random>
 #include <utility>
 
 namespace skald::plugin {
 namespace {
 
 constexpr size_t kBatch = 1000;
+constexpr int kAttempts = 6;  // of a batch
 
 // A key's state. Refused: its compensation came first. A compensated one had been done.
 constexpr int64_t kDone = 1;
@@ -15,6 +18,12 @@ constexpr int64_t kRefused = 3;
 
 constexpr std::string_view kFind = "SELECT state, binding, outcome FROM effects WHERE effect_key = ?";
 constexpr std::string_view kRecord = "INSERT INTO effects (effect_key, state, binding, outcome) VALUES (?, ?, ?, ?)";
+
+// Who was in our way must not be met again at the same place: some milliseconds, longer each time, and by chance.
+std::chrono::milliseconds pause_after(int attempt) {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return std::chrono::milliseconds(std::uniform_int_distribution<int>(1, 10 * attempt)(random));
+}
 
 }  // namespace
 
@@ -91,7 +100,7 @@ void EffectLedger::Stage::push(std::vector<Effect> effects) {
   if (wake) wake_.notify_one();
 }
 
-EffectLedger::EffectLedger(std::unique_ptr<EffectStore> store) : store_(std::move(store)) {
+EffectLedger::EffectLedger(std::unique_ptr<LedgerStore> store) : store_(std::move(store)) {
   store_->run(
       "CREATE TABLE IF NOT EXISTS effects (effect_key VARCHAR(2048) NOT NULL PRIMARY KEY, state INTEGER NOT NULL, "
       "binding TEXT NOT NULL, outcome TEXT NOT NULL) WITHOUT ROWID");
@@ -111,29 +120,58 @@ void EffectLedger::apply(EffectRequest request, Answer answer) {
 }
 
 void EffectLedger::commit(std::vector<Effect>& batch) {
-  try {
-    store_->run("BEGIN IMMEDIATE");
-    for (Effect& effect : batch) attempt(effect);
-    store_->run("COMMIT");
-  } catch (...) {
-    const ActivityFailure failure = current_failure();
-    for (Effect& effect : batch) effect.failure = failure;
+  ActivityFailure failure;
+  for (int attempt = 1; attempt <= kAttempts; ++attempt) {
     try {
-      store_->run("ROLLBACK");
-    } catch (const std::exception&) {  // the database has rolled back by itself
+      return apply_batch(batch, attempt > 1);
+    } catch (const RepeatBatch& e) {
+      store_->rollback();
+      failure = {"DatabaseUnavailable", e.what(), "", false};
+      if (!e.soon) std::this_thread::sleep_for(pause_after(attempt));
+    } catch (...) {
+      failure = current_failure();
+      store_->rollback();
+      break;
     }
   }
+  for (Effect& effect : batch) effect.failure = failure;
+}
+
+void EffectLedger::apply_batch(std::vector<Effect>& batch, bool careful) {
+  std::vector<std::string> keys;
+  for (const Effect& effect : batch) {
+    for (const std::string* key : {&effect.request.key, &effect.request.undoes}) {
+      if (!key->empty()) keys.push_back(*key);
+    }
+  }
+  store_->begin(std::move(keys), careful);
+  for (Effect& effect : batch) attempt(effect);
+  store_->commit();
 }
 
 void EffectLedger::attempt(Effect& effect) {
-  store_->run("SAVEPOINT effect");
+  if (try_once(effect)) return;
+  try_once(effect);  // what another ledger has recorded in the meantime is seen now
+}
+
+// False: there is a row that was not there a moment before.
+bool EffectLedger::try_once(Effect& effect) {
+  effect.failure.reset();
+  store_->mark();
+  bool duplicate = false;
   try {
     effect.outcome = once(effect.request);
+    return true;
+  } catch (const RepeatBatch&) {
+    throw;
+  } catch (const DuplicateRow&) {
+    duplicate = true;
+    effect.failure = current_failure();
   } catch (...) {
     effect.failure = current_failure();
-    store_->run("ROLLBACK TO SAVEPOINT effect");
   }
-  store_->run("RELEASE SAVEPOINT effect");
+  store_->undo();
+  return !duplicate;
 }
 
 std::string EffectLedger::once(const EffectRequest& request) {
@@ -154,8 +192,7 @@ std::string EffectLedger::once(const EffectRequest& request) {
   const bool action_recorded = undoes.empty() || close_door(undoes);
   if (partner) {
     partner(*store_);
-    store_->run("RELEASE SAVEPOINT effect");
-    store_->run("SAVEPOINT effect");
+    store_->mark();
     if (lose_answer) throw ActivityError("AnswerLost", "the sandbox was told to lose the answer to " + key);
   }
   std::string outcome = action_recorded || partner ? run(*store_) : R"({"undone":false})";

@@ -40,14 +40,17 @@ struct EffectRequest {
   bool lose_answer = false;
 };
 
-// Applies effects, all that wait in one commit. Each has a savepoint: one that throws changes nothing, is not recorded,
-// and leaves its neighbours alone. Thread-safe; answers come on a thread of the ledger after the commit, and must not
-// block.
+// Applies effects, all that wait in one commit. One that throws changes nothing, is not recorded, and leaves its
+// neighbours alone. A batch may be applied several times before one commit counts: closures must not keep what they
+// did. If a batch cannot be committed its effects fail, retryably ("DatabaseUnavailable"); whether they happened the
+// next attempt finds out from the records. Several ledgers, of several processes too, may share one database.
+//
+// Thread-safe; answers come on a thread of the ledger after the commit, and must not block.
 class EffectLedger {
  public:
   using Answer = std::function<void(std::string outcome, std::optional<ActivityFailure> failure)>;
 
-  explicit EffectLedger(std::unique_ptr<EffectStore> store);
+  explicit EffectLedger(std::unique_ptr<LedgerStore> store);
   ~EffectLedger();  // commits and answers what is queued
 
   void apply(EffectRequest request, Answer answer);
@@ -77,11 +80,13 @@ class EffectLedger {
   };
 
   void commit(std::vector<Effect>& batch);
+  void apply_batch(std::vector<Effect>& batch, bool careful);
   void attempt(Effect& effect);
+  bool try_once(Effect& effect);
   std::string once(const EffectRequest& request);
   bool close_door(const std::string& action);
 
-  std::unique_ptr<EffectStore> store_;
+  std::unique_ptr<LedgerStore> store_;
   std::unique_ptr<Stage> answers_, writes_;  // destroyed in reverse: writes first
 };
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -13,18 +14,63 @@ namespace skald::plugin {
 using Value = std::variant<int64_t, std::string>;
 using Row = std::vector<Value>;
 
-// A database under an effect ledger. Used by one thread at a time. Errors are std::runtime_error with a sentence.
+// A plugin's tables, as its author sees them: one dialect on SQLite and on MySQL (docs/plugins.md has its rules). Used
+// by one thread at a time. Errors are exceptions with a sentence.
 class EffectStore {
  public:
   virtual ~EffectStore() = default;
-  // Runs one statement with its parameters and returns its rows. The statement stays prepared: put values into
-  // parameters, never into the text.
+  // Runs one statement with its parameters and returns its rows. The statement is read once and kept: put values into
+  // parameters, never into the text. What a row is read for in order to change it is read by SELECT ... FOR UPDATE.
   virtual std::vector<Row> run(std::string_view sql, std::initializer_list<Value> parameters = {}) = 0;
+  // How many rows the last run() inserted, updated (be it to what they were) or deleted.
+  virtual int64_t changed() const = 0;
+};
+
+// The batch did not happen, or nobody knows whether it did: it is to be rolled back and applied again, with care.
+struct RepeatBatch : std::runtime_error {
+  RepeatBatch(const std::string& why, bool soon_) : std::runtime_error(why), soon(soon_) {}
+  bool soon;  // at once; else after a pause, because others are in the way
+};
+
+// There is a row with this key already, perhaps since a moment ago: somebody else may have applied the same effect.
+struct DuplicateRow : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The ledger's side of it: one transaction a batch.
+class LedgerStore : public EffectStore {
+ public:
+  // `keys` are those that the batch's effects look for. Without `careful` a store may write rows later than it is told
+  // to, and may be unable to undo one effect alone: then something throws RepeatBatch, and the ledger begins again with
+  // care.
+  virtual void begin(std::vector<std::string> keys, bool careful) = 0;
+  // What follows can be undone alone, and what was before cannot any more.
+  virtual void mark() = 0;
+  virtual void undo() = 0;
+  virtual void commit() = 0;
+  virtual void rollback() noexcept = 0;
 };
 
 // WAL, synchronous=FULL; the file is made when it is not there. `schema` is the version of the tables that the caller
 // makes: a file with another one is refused, untouched.
-std::unique_ptr<EffectStore> open_sqlite_store(const std::string& path, int schema = 1);
+std::unique_ptr<LedgerStore> open_sqlite_store(const std::string& path, int schema = 1);
+
+// Where a MySQL server is and how to get in.
+struct MysqlLogin {
+  std::string host;
+  int port = 3306;
+  std::string user, password;
+  std::string database;                   // also called schema; made when it is not there
+  bool tls = false;                       // refuse a connection that is not encrypted
+  std::string tls_ca, tls_cert, tls_key;  // PEM files, or empty
+};
+
+// Tables in a MySQL (MariaDB, TiDB) database. It connects again by itself: while the server is away, batches fail with
+// a retryable ActivityError "DatabaseUnavailable". Nothing it says contains the password.
+std::unique_ptr<LedgerStore> open_mysql_store(const MysqlLogin& login, int schema = 1);
+
+// The store of a plugin under the host's `data_path`: skald_plugin.h says what that is.
+std::unique_ptr<LedgerStore> open_plugin_store(const std::string& data_path, const std::string& plugin, int schema);
 
 inline int64_t number(const Value& value) { return std::get<int64_t>(value); }
 inline const std::string& text(const Value& value) { return std::get<std::string>(value); }

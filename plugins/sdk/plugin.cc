@@ -151,8 +151,10 @@ void Plugin::open(skald_text config, skald_text data_path) {
   later_ = std::make_unique<Later>(static_cast<size_t>(threads));
   if (std::none_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.effect.run != nullptr; }))
     return;
-  auto store = open_sqlite_store(copy(data_path) + "." + name_ + ".sqlite", schema());
+  auto store = open_plugin_store(copy(data_path), name_, schema());
+  store->begin({}, true);
   create_tables(*store);
+  store->commit();
   ledger_ = std::make_unique<EffectLedger>(std::move(store));
 }
 

@@ -1,6 +1,7 @@
 #include <functional>
 #include <stdexcept>
 #include <unordered_map>
+#include <utility>
 
 #include <sqlite3.h>
 
@@ -12,11 +13,18 @@ namespace {
 // A checkpoint costs two more fsyncs: with 16 MiB of log between them they do not count.
 constexpr const char* kCheckpoint = "PRAGMA wal_autocheckpoint=4000";
 
+// One transaction at a time writes here: there is nothing to lock a row against.
+std::string_view without_lock(std::string_view sql) {
+  constexpr std::string_view kLock = " FOR UPDATE";
+  return sql.ends_with(kLock) ? sql.substr(0, sql.size() - kLock.size()) : sql;
+}
+
 struct TextHash : std::hash<std::string_view> {
   using is_transparent = void;
 };
 
-class SqliteStore final : public EffectStore {
+// The ledger's transactions need no help of ours here: a statement costs a microsecond.
+class SqliteStore final : public LedgerStore {
  public:
   SqliteStore(const std::string& path, int schema) : path_(path) {
     if (sqlite3_open(path.c_str(), &db_) != SQLITE_OK) {
@@ -45,6 +53,7 @@ class SqliteStore final : public EffectStore {
       throw std::runtime_error(path_ + ": " + std::string(sql) + " was given " + std::to_string(parameters.size()) +
                                " parameters");
     }
+    if (marked_ && !sqlite3_stmt_readonly(statement)) set_savepoint();
     int index = 0;
     for (const Value& value : parameters) bind(statement, ++index, value);
     std::vector<Row> rows;
@@ -56,7 +65,45 @@ class SqliteStore final : public EffectStore {
     return rows;
   }
 
+  int64_t changed() const override { return sqlite3_changes64(db_); }
+
+  void begin(std::vector<std::string>, bool) override { run("BEGIN IMMEDIATE", {}); }
+
+  void mark() override {
+    release_savepoint();
+    marked_ = true;
+  }
+
+  void undo() override {
+    if (!savepoint_) return;
+    run("ROLLBACK TO SAVEPOINT effect", {});
+    release_savepoint();
+    marked_ = true;
+  }
+
+  void commit() override {
+    marked_ = savepoint_ = false;
+    run("COMMIT", {});
+  }
+
+  void rollback() noexcept override {
+    marked_ = savepoint_ = false;
+    try {
+      run("ROLLBACK", {});
+    } catch (const std::exception&) {  // the database has rolled back by itself
+    }
+  }
+
  private:
+  void set_savepoint() {
+    marked_ = false;
+    run("SAVEPOINT effect", {});
+    savepoint_ = true;
+  }
+  void release_savepoint() {
+    if (std::exchange(savepoint_, false)) run("RELEASE SAVEPOINT effect", {});
+  }
+
   // What went wrong last.
   std::string sentence() const {
     const int code = sqlite3_errcode(db_) & 0xff;
@@ -82,7 +129,8 @@ class SqliteStore final : public EffectStore {
     auto found = statements_.find(sql);
     if (found != statements_.end()) return found->second;
     sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement,
+    const std::string_view own = without_lock(sql);
+    if (sqlite3_prepare_v3(db_, own.data(), static_cast<int>(own.size()), SQLITE_PREPARE_PERSISTENT, &statement,
                            nullptr) != SQLITE_OK) {
       throw std::runtime_error(sentence());
     }
@@ -125,12 +173,14 @@ class SqliteStore final : public EffectStore {
 
   std::string path_;
   sqlite3* db_ = nullptr;
+  bool marked_ = false;     // the next statement that writes needs a savepoint before it
+  bool savepoint_ = false;  // it is set
   std::unordered_map<std::string, sqlite3_stmt*, TextHash, std::equal_to<>> statements_;
 };
 
 }  // namespace
 
-std::unique_ptr<EffectStore> open_sqlite_store(const std::string& path, int schema) {
+std::unique_ptr<LedgerStore> open_sqlite_store(const std::string& path, int schema) {
   return std::make_unique<SqliteStore>(path, schema);
 }
 

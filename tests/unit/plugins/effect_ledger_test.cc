@@ -1,10 +1,11 @@
 #include "plugins/sdk/effect_ledger.h"
 
-#include <filesystem>
 #include <future>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/unit/plugins/test_store.h"
 
 namespace skald::plugin {
 namespace {
@@ -12,9 +13,9 @@ namespace {
 class EffectLedgerTest : public testing::Test {
  protected:
   EffectLedgerTest()
-      : path_(testing::TempDir() + "skald-" + testing::UnitTest::GetInstance()->current_test_info()->name() +
-              ".sqlite") {
-    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + end);
+      : data_path_(plugins::TestStore::data_path(
+            testing::TempDir() + "skald-effects",
+            std::string("ledger-") + testing::UnitTest::GetInstance()->current_test_info()->name())) {
     reopen();
     ask({.run = [](EffectStore& db) {
       return db.run("CREATE TABLE ours (n BIGINT)"), db.run("CREATE TABLE theirs (n BIGINT)"), std::string();
@@ -23,7 +24,7 @@ class EffectLedgerTest : public testing::Test {
 
   void reopen() {
     ledger_.reset();
-    ledger_ = std::make_unique<EffectLedger>(open_sqlite_store(path_));
+    ledger_ = std::make_unique<EffectLedger>(plugins::TestStore::open(data_path_));
   }
 
   // The outcome, or the failure's type.
@@ -44,7 +45,7 @@ class EffectLedgerTest : public testing::Test {
                       }}).get());
   }
 
-  std::string path_;
+  const std::string data_path_;
   std::unique_ptr<EffectLedger> ledger_;
 };
 
@@ -158,10 +159,10 @@ TEST_F(EffectLedgerTest, KeysOfDifferentPartsDiffer) {
   EXPECT_NE(effect_key({"", "a"}), effect_key({"a", ""}));
 }
 
-TEST_F(EffectLedgerTest, FileOfAnotherVersionIsRefusedUntouched) {
+TEST_F(EffectLedgerTest, TablesOfAnotherVersionAreRefusedUntouched) {
   ledger_.reset();
   try {
-    open_sqlite_store(path_, 2);
+    plugins::TestStore::open(data_path_, 2);
     FAIL() << "it was opened";
   } catch (const std::runtime_error& e) {
     EXPECT_THAT(e.what(), testing::HasSubstr("version 1, this plugin needs 2"));

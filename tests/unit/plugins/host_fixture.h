@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "plugins/host/plugin_host.h"
+#include "tests/unit/plugins/test_store.h"
 
 namespace skald::plugins {
 
@@ -35,6 +36,7 @@ class HostTest : public testing::Test {
   HostTest() : folder_(testing::TempDir() + "skald-" + full_name()) {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
+    data_path_ = TestStore::data_path(folder_ + "/books", full_name());
   }
   ~HostTest() override {
     host_.reset();
@@ -54,7 +56,7 @@ class HostTest : public testing::Test {
     std::ofstream(folder_ + "/" + plugin + ".json") << config.dump();
   }
   PluginHostOptions options() const {
-    return {.folder = folder_, .data_path = folder_ + "/data", .stop_grace = absl::Seconds(10)};
+    return {.folder = folder_, .data_path = data_path_, .stop_grace = absl::Seconds(10)};
   }
   void load() { load(options()); }
   void load(PluginHostOptions options) {
@@ -117,6 +119,7 @@ class HostTest : public testing::Test {
   }
 
   const std::string folder_;
+  std::string data_path_;
   std::unique_ptr<PluginHost> host_;
 };
 

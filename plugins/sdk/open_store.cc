@@ -1,0 +1,36 @@
+#include "plugins/sdk/effect_store.h"
+#include "plugins/sdk/fields.h"
+
+namespace skald::plugin {
+namespace {
+
+constexpr std::string_view kMysql = "mysql:";
+constexpr int64_t kMysqlPort = 3306;
+
+// No part of it may be repeated in an error: the password is in it.
+MysqlLogin read_login(std::string_view given) {
+  const auto json = nlohmann::json::parse(given, nullptr, false);
+  if (json.is_discarded()) throw std::runtime_error("what follows mysql: in the plugins' data path is not JSON");
+  MysqlLogin login;
+  login.host = required_text(json, "host");
+  login.port = static_cast<int>(has_field(json, "port") ? whole_number(json, "port", 1, 65535) : kMysqlPort);
+  login.user = required_text(json, "user");
+  login.password = optional_text(json, "password");
+  login.database = required_text(json, "database");
+  login.tls = optional_flag(json, "tls");
+  login.tls_ca = optional_text(json, "tls_ca");
+  login.tls_cert = optional_text(json, "tls_cert");
+  login.tls_key = optional_text(json, "tls_key");
+  return login;
+}
+
+}  // namespace
+
+std::unique_ptr<LedgerStore> open_plugin_store(const std::string& data_path, const std::string& plugin, int schema) {
+  if (!data_path.starts_with(kMysql)) return open_sqlite_store(data_path + "." + plugin + ".sqlite", schema);
+  MysqlLogin login = read_login(std::string_view(data_path).substr(kMysql.size()));
+  login.database += "_" + plugin;
+  return open_mysql_store(login, schema);
+}
+
+}  // namespace skald::plugin
