@@ -15,8 +15,8 @@ using testing::Not;
 
 class MysqlFaultsTest : public MysqlLedgerTest {
  protected:
-  static void start_server(const std::vector<std::string>& options = {"--innodb-flush-log-at-trx-commit=2"}) {
-    const auto status = TestMysql::server().start(options);
+  static void start_server() {
+    const auto status = TestMysql::server().start();
     ASSERT_TRUE(status.ok()) << status;
   }
   // A failure that is tried again and says why, without the password.

@@ -12,12 +12,11 @@ namespace {
 
 samples::PrivateMariadb* running = nullptr;
 
-// Databases of tests must not cost what durable ones do: nobody pulls the plug between two tests.
 class Server : public testing::Environment {
  public:
   void SetUp() override {
     running = &server_;
-    const auto status = server_.start({"--innodb-flush-log-at-trx-commit=2"});
+    const auto status = server_.start();
     ASSERT_TRUE(status.ok()) << status;
   }
   void TearDown() override { running = nullptr; }
