@@ -19,7 +19,7 @@ class Worker:
     """`skald worker` as a child process; kill() and start() again play a crash."""
 
     def __init__(self, address, store, *options):
-        self.command = [str(BINARY), "worker", "--address", address, "--plugin-store", str(store), *FOLDERS, *options]
+        self.command = [str(BINARY), "worker", "--address", address, "--plugin-store", f"sqlite:{store}", *FOLDERS, *options]
         self.process = None
 
     def start(self):
