@@ -1,248 +1,167 @@
-// skald-load: a client and worker at once against any Temporal-compatible server on this machine: one-activity workflows, raw gRPC.
-// Prints one table: workflows/s, start latency, time from start to completion.
-#include <absl/strings/match.h>
-#include <absl/time/clock.h>
-#include <absl/time/time.h>
-#include <fmt/core.h>
-#include <grpcpp/grpcpp.h>
-#include <unistd.h>
+// skald-load: one-activity workflows over gRPC against a server on this machine, or against one of its own on the store
+// that is asked for. Prints one table: workflows/s, start latency, time from start to completion, what it cost.
+#include <filesystem>
+#include <memory>
+#include <optional>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
-#include <string>
-#include <unordered_map>
-#include <vector>
+#include <absl/strings/match.h>
+#include <fmt/core.h>
+#include <unistd.h>
 
-#include "temporal/api/workflowservice/v1/service.grpc.pb.h"
+#include "engine/base/text.h"
+#include "samples/demo/server_process.h"
+#include "samples/mariadb/trial_store.h"
+#include "tests/bench/common/database_counters.h"
+#include "tests/bench/common/fsync_probe.h"
+#include "tests/bench/load/load.h"
 
 namespace {
 
-namespace api = temporal::api::workflowservice::v1;
-namespace enums = temporal::api::enums::v1;
-using Stub = api::WorkflowService::Stub;
+using namespace skald;
+using samples::TrialStore;
 
 struct Options {
-  std::string address = "127.0.0.1:7233";
+  bench::LoadOptions load;
   bool remote = false;
-  std::string ns = "default";
-  int workflows = 3000;
-  int in_flight = 64;
-  int pollers = 16;
-  int channels = 2;
-  int limit_seconds = 120;
+  std::string store;  // empty = the server at the address
+  int owners = 2;
+  int warm_up = 300;
+  std::string server = SKALD_BINARY;
+  std::string folder = std::filesystem::temp_directory_path() / fmt::format("skald-load-{}", getpid());
 };
 
-// One call under way; deletes itself after its callback.
-template <typename Request, typename Response>
-struct Call {
-  grpc::ClientContext context;
-  Request request;
-  Response response;
-};
-
-template <typename Request, typename Response, typename F>
-void call(Stub& stub, void (Stub::async::*method)(grpc::ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>), Request request,
-          int deadline_seconds, F done) {
-  auto* one = new Call<Request, Response>();
-  one->request = std::move(request);
-  one->context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(deadline_seconds));
-  (stub.async()->*method)(&one->context, &one->request, &one->response, [one, done = std::move(done)](grpc::Status status) {
-    std::unique_ptr<Call<Request, Response>> owned(one);
-    done(status, owned->response);
-  });
+double at(const std::vector<absl::Duration>& sorted, size_t percent) {
+  if (sorted.empty()) return 0;
+  return absl::ToDoubleMilliseconds(sorted[std::min(sorted.size() - 1, sorted.size() * percent / 100)]);
 }
 
-class Load {
- public:
-  explicit Load(const Options& options) : options_(options) {
-    for (int i = 0; i < options.channels; ++i) {
-      grpc::ChannelArguments arguments;
-      arguments.SetInt("skald.channel", i);  // channels of equal arguments share a connection
-      auto channel = grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
-      stubs_.push_back(api::WorkflowService::NewStub(channel));
-    }
-    prefix_ = fmt::format("load-{}-", absl::ToUnixNanos(absl::Now()));
-    queue_ = prefix_ + "queue";
+void print_header() {
+  fmt::print("| {:<6} | {:>9} | {:>9} | {:>11} | {:>11} | {:>11} | {:>14} | {:>14} | {:>12} | {:>10} | {:>7} |\n",
+             "store", "workflows", "in flight", "workflows/s", "start P50", "start P99", "complete P50", "complete P99",
+             "server CPU", "statements", "commits");
+}
+
+// Costs are those of one workflow; "-" if they cannot be known.
+void print_row(const std::string& store, const bench::LoadOptions& options, const bench::LoadResult& result,
+               const std::string& cpu, const std::string& statements, const std::string& commits) {
+  fmt::print(
+      "| {:<6} | {:>9} | {:>9} | {:>11.0f} | {:>8.2f} ms | {:>8.2f} ms | {:>11.2f} ms | {:>11.2f} ms | {:>12} "
+      "| {:>10} | {:>7} |\n",
+      store, result.completed, options.in_flight, result.completed / absl::ToDoubleSeconds(result.took),
+      at(result.starts, 50), at(result.starts, 99), at(result.completions, 50), at(result.completions, 99), cpu,
+      statements, commits);
+}
+
+absl::Status measure_address(const Options& options) {
+  auto result = bench::run_load(options.load);
+  if (!result.ok()) return result.status();
+  print_header();
+  print_row("-", options.load, *result, "-", "-", "-");
+  return absl::OkStatus();
+}
+
+// A server of our own on `name`'s store.
+absl::Status measure_store(Options options, const std::string& name) {
+  const std::string folder = options.folder + "/" + name.substr(0, name.find(':'));
+  std::filesystem::create_directories(folder);
+  auto store = TrialStore::open(name, folder);
+  if (!store.ok()) return store.status();
+  std::vector<std::string> command = {options.server, "server",   "--grpc",
+                                      "127.0.0.1:0",  "--owners", std::to_string(options.owners)};
+  const std::vector<std::string> where = (*store)->arguments();
+  command.insert(command.end(), where.begin(), where.end());
+  demo::ServerProcess server(command, folder + "/server.log");
+  options.load.address = server.address();
+  bench::LoadOptions warm_up = options.load;
+  warm_up.workflows = options.warm_up;
+  if (auto warm = bench::run_load(warm_up); !warm.ok()) return warm.status();
+  const absl::Duration cpu = server.cpu();
+  auto before = bench::read_counters(**store);
+  if (!before.ok()) return before.status();
+  auto result = bench::run_load(options.load);
+  if (!result.ok()) return result.status();
+  auto after = bench::read_counters(**store);
+  if (!after.ok()) return after.status();
+  const auto each = [&](int64_t all) {
+    return (*store)->is_mysql() ? fmt::format("{:.2f}", static_cast<double>(all) / result->completed) : "-";
+  };
+  print_row((*store)->is_mysql() ? "mysql" : "sqlite", options.load, *result,
+            fmt::format("{:.0f} us", absl::ToDoubleMicroseconds(server.cpu() - cpu) / result->completed),
+            each(after->statements - before->statements), each(after->commits - before->commits));
+  return absl::OkStatus();
+}
+
+absl::Status measure(const Options& options) {
+  if (options.store.empty()) return measure_address(options);
+  std::filesystem::create_directories(options.folder);
+  const bench::FsyncProbe probe = bench::probe_fsync(options.folder);
+  fmt::print("fsync of 4 KiB here: P50 {:.2f} ms, P99 {:.2f} ms\n", absl::ToDoubleMilliseconds(probe.median),
+             absl::ToDoubleMilliseconds(probe.p99));
+  print_header();
+  const std::vector<std::string> stores =
+      options.store == "both" ? std::vector<std::string>{"sqlite", "mysql"} : std::vector<std::string>{options.store};
+  for (const std::string& store : stores) {
+    if (auto status = measure_store(options, store); !status.ok()) return status;
   }
+  return absl::OkStatus();
+}
 
-  bool run() {
-    for (int i = 0; i < options_.pollers; ++i) {
-      poll_workflow(i);
-      poll_activity(i);
-    }
-    began_ = absl::Now();
-    for (int i = 0; i < options_.in_flight; ++i) start_next();
-    std::unique_lock lock(mutex_);
-    const bool finished = ended_.wait_for(lock, std::chrono::seconds(options_.limit_seconds), [this] { return completed_ == options_.workflows || failed_; });
-    took_ = absl::Now() - began_;
-    stopping_ = true;
-    return finished && !failed_;
-  }
-
-  void print() {
-    const std::lock_guard lock(mutex_);
-    fmt::print("| {:>9} | {:>9} | {:>11} | {:>11} | {:>11} | {:>14} | {:>14} |\n", "workflows", "in flight", "workflows/s", "start P50", "start P99", "complete P50",
-               "complete P99");
-    fmt::print("| {:>9} | {:>9} | {:>11.0f} | {:>8.2f} ms | {:>8.2f} ms | {:>11.2f} ms | {:>11.2f} ms |\n", completed_, options_.in_flight,
-               completed_ / absl::ToDoubleSeconds(took_), percentile(starts_, 50), percentile(starts_, 99), percentile(completions_, 50),
-               percentile(completions_, 99));
-  }
-
- private:
-  Stub& stub(int i) { return *stubs_[static_cast<size_t>(i) % stubs_.size()]; }
-
-  static double percentile(std::vector<absl::Duration>& values, int percent) {
-    if (values.empty()) return 0;
-    std::sort(values.begin(), values.end());
-    return absl::ToDoubleMilliseconds(values[std::min(values.size() - 1, values.size() * static_cast<size_t>(percent) / 100)]);
-  }
-
-  void fail(const char* what, const grpc::Status& status) {
-    if (stopping_) return;
-    const std::lock_guard lock(mutex_);
-    if (!failed_) fmt::print(stderr, "skald-load: {}: {}\n", what, status.error_message());
-    failed_ = true;
-    ended_.notify_all();
-  }
-
-  void start_next() {
-    const int number = started_.fetch_add(1);
-    if (number >= options_.workflows) return;
-    api::StartWorkflowExecutionRequest request;
-    request.set_namespace_(options_.ns);
-    request.set_workflow_id(prefix_ + std::to_string(number));
-    request.set_request_id(request.workflow_id());
-    request.mutable_workflow_type()->set_name("one-activity");
-    request.mutable_task_queue()->set_name(queue_);
-    const absl::Time now = absl::Now();
-    {
-      const std::lock_guard lock(mutex_);
-      begun_[request.workflow_id()] = now;
-    }
-    call<api::StartWorkflowExecutionRequest, api::StartWorkflowExecutionResponse>(
-        stub(number), &Stub::async::StartWorkflowExecution, std::move(request), 30, [this, now](const grpc::Status& status, const auto&) {
-          if (!status.ok()) return fail("start", status);
-          const std::lock_guard lock(mutex_);
-          starts_.push_back(absl::Now() - now);
-        });
-  }
-
-  void workflow_ended(const std::string& id) {
-    {
-      const std::lock_guard lock(mutex_);
-      const auto begun = begun_.find(id);
-      if (begun == begun_.end()) return;
-      completions_.push_back(absl::Now() - begun->second);
-      begun_.erase(begun);
-      if (++completed_ == options_.workflows) ended_.notify_all();
-    }
-    start_next();
-  }
-
-  void poll_workflow(int i) {
-    if (stopping_) return;
-    api::PollWorkflowTaskQueueRequest request;
-    request.set_namespace_(options_.ns);
-    request.mutable_task_queue()->set_name(queue_);
-    request.set_identity("skald-load");
-    call<api::PollWorkflowTaskQueueRequest, api::PollWorkflowTaskQueueResponse>(
-        stub(i), &Stub::async::PollWorkflowTaskQueue, std::move(request), 70, [this, i](const grpc::Status& status, api::PollWorkflowTaskQueueResponse& task) {
-          if (!status.ok()) return fail("poll of workflow tasks", status);
-          if (!task.task_token().empty()) complete(i, task);
-          poll_workflow(i);
-        });
-  }
-
-  void complete(int i, const api::PollWorkflowTaskQueueResponse& task) {
-    api::RespondWorkflowTaskCompletedRequest request;
-    request.set_namespace_(options_.ns);
-    request.set_task_token(task.task_token());
-    const auto& events = task.history().events();
-    const bool paid = std::any_of(events.begin(), events.end(), [](const auto& event) { return event.has_activity_task_completed_event_attributes(); });
-    auto* command = request.add_commands();
-    if (paid) {
-      command->set_command_type(enums::COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION);
-      command->mutable_complete_workflow_execution_command_attributes();
-    } else {
-      command->set_command_type(enums::COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK);
-      auto* attributes = command->mutable_schedule_activity_task_command_attributes();
-      attributes->set_activity_id("1");
-      attributes->mutable_activity_type()->set_name("pay");
-      attributes->mutable_task_queue()->set_name(queue_);
-      attributes->mutable_start_to_close_timeout()->set_seconds(60);
-    }
-    call<api::RespondWorkflowTaskCompletedRequest, api::RespondWorkflowTaskCompletedResponse>(
-        stub(i), &Stub::async::RespondWorkflowTaskCompleted, std::move(request), 30,
-        [this, paid, id = task.workflow_execution().workflow_id()](const grpc::Status& status, const auto&) {
-          if (!status.ok()) return fail("completion of a workflow task", status);
-          if (paid) workflow_ended(id);
-        });
-  }
-
-  void poll_activity(int i) {
-    if (stopping_) return;
-    api::PollActivityTaskQueueRequest request;
-    request.set_namespace_(options_.ns);
-    request.mutable_task_queue()->set_name(queue_);
-    request.set_identity("skald-load");
-    call<api::PollActivityTaskQueueRequest, api::PollActivityTaskQueueResponse>(
-        stub(i), &Stub::async::PollActivityTaskQueue, std::move(request), 70, [this, i](const grpc::Status& status, api::PollActivityTaskQueueResponse& task) {
-          if (!status.ok()) return fail("poll of activities", status);
-          if (!task.task_token().empty()) {
-            api::RespondActivityTaskCompletedRequest done;
-            done.set_namespace_(options_.ns);
-            done.set_task_token(task.task_token());
-            call<api::RespondActivityTaskCompletedRequest, api::RespondActivityTaskCompletedResponse>(
-                stub(i), &Stub::async::RespondActivityTaskCompleted, std::move(done), 30, [this](const grpc::Status& answer, const auto&) {
-                  if (!answer.ok()) fail("completion of an activity", answer);
-                });
-          }
-          poll_activity(i);
-        });
-  }
-
-  const Options options_;
-  std::vector<std::unique_ptr<Stub>> stubs_;
-  std::string prefix_;
-  std::string queue_;
-  std::atomic<int> started_{0};
-  std::atomic<bool> stopping_{false};
-  absl::Time began_;
-  absl::Duration took_;
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  std::unordered_map<std::string, absl::Time> begun_;
-  std::vector<absl::Duration> starts_;
-  std::vector<absl::Duration> completions_;
-  int completed_ = 0;
-  bool failed_ = false;
-};
+bool is_here(const std::string& address) {
+  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
+         absl::StartsWith(address, "[::1]:");
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Measures one-activity workflows against a server on this machine", "skald-load"};
-  app.add_option("--address", options.address, "The server")->capture_default_str();
+  app.footer("Example: skald-load --store both");
+  auto* address = app.add_option("--address", options.load.address, "The server")->capture_default_str();
   app.add_flag("--remote", options.remote, "The server is on another machine, and may be put under load");
-  app.add_option("--namespace", options.ns)->capture_default_str();
-  app.add_option("--workflows", options.workflows, "How many")->capture_default_str()->check(CLI::Range(1, 10'000'000));
-  app.add_option("--in-flight", options.in_flight, "At once; 1 = an idle server")->capture_default_str()->check(CLI::Range(1, 100'000));
-  app.add_option("--pollers", options.pollers, "Polls of each kind")->capture_default_str()->check(CLI::Range(1, 10'000));
-  app.add_option("--channels", options.channels)->capture_default_str()->check(CLI::Range(1, 64));
-  app.add_option("--limit", options.limit_seconds, "Gives up after so many seconds")->capture_default_str()->check(CLI::Range(1, 3'600));
+  app.add_option("--store", options.store,
+                 "Instead of --address: a server of its own on sqlite, mysql (a MariaDB of its own), both, or "
+                 "mysql://user@host:port/database")
+      ->excludes(address)
+      ->check([](const std::string& text) { return text == "both" ? "" : TrialStore::complaint(text); });
+  app.add_option("--owners", options.owners, "Owner loops of the server of its own")->capture_default_str();
+  app.add_option("--server", options.server, "The binary of the server of its own")->capture_default_str();
+  app.add_option("--folder", options.folder, "Scratch folder, on the disk to be measured; removed afterwards")
+      ->capture_default_str();
+  app.add_option("--namespace", options.load.ns)->capture_default_str();
+  app.add_option("--workflows", options.load.workflows, "How many")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000'000));
+  app.add_option("--in-flight", options.load.in_flight, "At once; 1 = an idle server")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--pollers", options.load.pollers, "Polls of each kind")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  app.add_option("--channels", options.load.channels)->capture_default_str()->check(CLI::Range(1, 64));
+  app.add_option("--limit", options.load.limit_seconds, "Gives up after so many seconds")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3'600));
   CLI11_PARSE(app, argc, argv);
-  if (!options.remote && !absl::StartsWith(options.address, "127.") && !absl::StartsWith(options.address, "localhost:") && !absl::StartsWith(options.address, "[::1]:")) {
-    fmt::print(stderr, "skald-load: {} is another machine; --remote says that it may be put under load\n", options.address);
+  if (!options.remote && !is_here(options.load.address)) {
+    fmt::print(stderr, "skald-load: {} is another machine; --remote says that it may be put under load\n",
+               options.load.address);
     return 2;
   }
-  auto* load = new Load(options);  // open polls outlive main's end: the process ends with them
-  const bool fine = load->run();
-  load->print();
+  if (!options.store.empty() && std::filesystem::exists(options.folder)) {
+    fmt::print(stderr, "skald-load: {} exists; name a folder that does not\n", options.folder);
+    return 2;
+  }
+  setvbuf(stdout, nullptr, _IOLBF, 0);
+  absl::Status status;
+  try {
+    status = measure(options);
+  } catch (const std::exception& error) {
+    status = absl::UnknownError(error.what());
+  }
+  if (!options.store.empty()) std::filesystem::remove_all(options.folder);
+  if (!status.ok()) fmt::print(stderr, "skald-load: {}\n", base::text(status));
   fflush(stdout);
-  _exit(fine ? 0 : 1);
+  _exit(status.ok() ? 0 : 1);  // with the polls that are open
 }
