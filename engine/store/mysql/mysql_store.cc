@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "engine/store/mysql/contents.h"
 #include "engine/store/mysql/keeper.h"
 #include "engine/store/mysql/reader.h"
 #include "engine/store/mysql/schema.h"
@@ -79,6 +80,10 @@ class MysqlStore final : public Store {
   absl::StatusOr<std::vector<NamespaceRow>> namespaces() override;
   absl::StatusOr<std::optional<std::string>> get_setting(const std::string& name) override;
   absl::Status put_setting(const std::string& name, const std::string& value) override;
+  absl::StatusOr<std::unique_ptr<Contents>> contents(const PageLimits& limits) override {
+    if (auto status = keeper_.presence(); !status.ok()) return status;
+    return mysql_contents(options_.address, limits);
+  }
 
  private:
   using ReadTask = absl::AnyInvocable<void(MysqlReader&)>;
