@@ -44,11 +44,11 @@ class Mariadb:
 MARIADB = Mariadb()
 
 
-def store_options(path):
-    """How a server is told of its store: the file `path`, or a new database."""
+def store_options(path, option="--store"):
+    """How a process is told of its store: the file `path`, or a new database."""
     if STORE == "sqlite":
-        return ["--store", f"sqlite:{path}"]
-    return ["--store", MARIADB.new_database(), "--store-password", "env:SKALD_STORE_PASSWORD"]
+        return [option, f"sqlite:{path}"]
+    return [option, MARIADB.new_database(), f"{option}-password", "env:SKALD_STORE_PASSWORD"]
 
 
 def environment():

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from temporalio.client import Client
 
-from conftest import BINARY, ROOT, Server
+from conftest import BINARY, ROOT, Server, environment, store_options
 
 QUEUE = "skald"
 FOLDERS = ["--workflows", str(ROOT / "workflows"), "--plugins", str(BINARY.parent / "plugins")]
@@ -19,11 +19,11 @@ class Worker:
     """`skald worker` as a child process; kill() and start() again play a crash."""
 
     def __init__(self, address, store, *options):
-        self.command = [str(BINARY), "worker", "--address", address, "--plugin-store", f"sqlite:{store}", *FOLDERS, *options]
+        self.command = [str(BINARY), "worker", "--address", address, *store_options(store, "--plugin-store"), *FOLDERS, *options]
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True, env=environment())
         line = self.process.stdout.readline()
         assert re.match(r"skald: polling \S+ for skald of default \(4 workflows and \d+ activities\)", line), f"not polling: {line!r}"
         return self
