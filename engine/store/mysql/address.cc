@@ -5,6 +5,7 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/escaping.h>
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
@@ -82,12 +83,16 @@ absl::Status read_host(absl::string_view text, MysqlAddress& address) {
 
 }  // namespace
 
-std::string MysqlAddress::text() const { return absl::StrCat(user, "@", host, ":", port, "/", database); }
+std::string MysqlAddress::text() const {
+  const bool ipv6 = absl::StrContains(host, ':');
+  return absl::StrCat(user, "@", ipv6 ? "[" : "", host, ipv6 ? "]" : "", ":", port, "/", database);
+}
 
 absl::StatusOr<MysqlAddress> parse_mysql_address(absl::string_view url) {
   MysqlAddress address;
   if (!absl::ConsumePrefix(&url, "mysql://")) return malformed("does not begin with mysql://");
   const std::pair<absl::string_view, absl::string_view> halves = absl::StrSplit(url, absl::MaxSplits('?', 1));
+  if (absl::StrContains(halves.second, '@')) return malformed("has an @ behind its ?: write ? in a password as %3F");
   if (auto status = read_parameters(halves.second, address); !status.ok()) return status;
   const size_t at = halves.first.rfind('@');
   if (at == absl::string_view::npos) return malformed("names no user");

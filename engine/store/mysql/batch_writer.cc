@@ -173,7 +173,10 @@ absl::Status write_attributes(Session& session, const std::vector<VisibilityRow>
   }
   if (auto status = run_bulk(session, kAttributesGone, changed, key_bytes, add_run); !status.ok()) return status;
   return run_bulk(
-      session, kAttributes, attributes, [](const Attribute& row) { return row.text == nullptr ? 0 : row.text->size(); },
+      session, kAttributes, attributes,
+      [](const Attribute& row) {
+        return key_bytes(*row.key) + row.name->size() + (row.text == nullptr ? 0 : row.text->size());
+      },
       [](Parameters& values, const Attribute& row) {
         add_run(values, *row.key);
         values.add(*row.name).add(row.place);

@@ -28,8 +28,9 @@ std::string random_name() {
 
 Keeper::Keeper(const MysqlOptions& options)
     : options_(options),
-      holder_{"", random_name(), this_process()},
-      session_(options.address, {.autocommit = false, .idle_limit = options.lease_ttl}) {}
+      holder_{"", options.address.text(), random_name(), this_process()},
+      session_(options.address,
+               {.autocommit = false, .idle_limit = options.lease_ttl, .lock_wait = options.lock_wait}) {}
 
 void Keeper::start() {
   thread_ = std::thread([this] { loop(); });
@@ -43,8 +44,11 @@ void Keeper::stop() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
-  const std::lock_guard lock(session_mutex_);
-  if (session_.is_open()) release_leases(session_, holder_).IgnoreError();
+  {
+    const std::lock_guard lock(session_mutex_);
+    if (!session_.is_open()) return;  // the database is away
+  }
+  with_session([this](Session& session) { return release_leases(session, holder_); }).IgnoreError();
 }
 
 void Keeper::loop() {
@@ -65,6 +69,7 @@ void Keeper::loop() {
 absl::Status Keeper::prolong() {
   int64_t prolonged = 0;
   int64_t expected = 0;
+  bool locked = false;
   absl::Status status = with_session([&](Session& session) {
     {
       const std::lock_guard lock(mutex_);
@@ -72,8 +77,11 @@ absl::Status Keeper::prolong() {
     }
     const auto found = prolong_leases(session, holder_, options_.lease_ttl);
     if (found.ok()) prolonged = *found;
+    locked = !found.ok() && session.fault() == Fault::kConflict;
     return found.status();
   });
+  // By a batch, which prolongs the lease itself, or by who takes it: the database is there.
+  if (locked) return absl::OkStatus();
   if (!status.ok()) return status;
   return prolonged < expected ? lease_lost("another server") : absl::OkStatus();
 }

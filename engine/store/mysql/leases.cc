@@ -57,11 +57,13 @@ struct Standing {
   bool expired = false;
 };
 
-absl::StatusOr<std::vector<Standing>> standing_leases(Session& session) {
+absl::StatusOr<std::vector<Standing>> standing_leases(Session& session, const char* locking) {
   std::vector<Standing> all;
   const absl::Status status = session.query(
-      "SELECT first_slot, last_slot, epoch, holder, process, store, DATE_FORMAT(expires_at, '%Y-%m-%d %H:%i:%S'), "
-      "expires_at <= UTC_TIMESTAMP(6) FROM ownership ORDER BY first_slot FOR UPDATE",
+      absl::StrCat("SELECT first_slot, last_slot, epoch, holder, process, store, "
+                   "DATE_FORMAT(expires_at, '%Y-%m-%d %H:%i:%S'), expires_at <= UTC_TIMESTAMP(6) FROM ownership "
+                   "ORDER BY first_slot",
+                   locking),
       nullptr,
       [&](const ResultRow& row) {
         all.push_back({static_cast<int>(row.number(0)), static_cast<int>(row.number(1)), row.number(2), row.text(3),
@@ -72,19 +74,33 @@ absl::StatusOr<std::vector<Standing>> standing_leases(Session& session) {
   return all;
 }
 
-absl::StatusOr<Lease> take(Session& session, int first_slot, int last_slot, const Holder& holder, absl::Duration ttl) {
-  if (auto status = lock_ownership(session); !status.ok()) return status;
-  const auto standing = standing_leases(session);
-  if (!standing.ok()) return standing.status();
+// The lease that nothing stands in the way of, with its epoch; or the refusal.
+absl::StatusOr<Lease> free_lease(const std::vector<Standing>& standing, int first_slot, int last_slot,
+                                 const Holder& holder) {
   Lease lease{first_slot, last_slot, 1};
-  for (const Standing& other : *standing) {
+  for (const Standing& other : standing) {
     lease.epoch = std::max(lease.epoch, other.epoch + 1);
     const bool overlaps = other.first_slot < last_slot && other.last_slot > first_slot;
     if (!overlaps || other.store == holder.store || other.expired || has_ended(other.process)) continue;
     return absl::FailedPreconditionError(absl::StrCat(
-        other.holder, " holds the slots ", other.first_slot, " to ", other.last_slot - 1, " of this database until ",
-        other.until,
+        other.holder, " holds the slots ", other.first_slot, " to ", other.last_slot - 1, " of ", holder.database,
+        " until ", other.until,
         " UTC, and prolongs that while it lives: stop it first, name another database, or try again then"));
+  }
+  return lease;
+}
+
+// Looks without locks first: the refusal does not wait for the transaction that a holder has open.
+absl::StatusOr<Lease> take(Session& session, int first_slot, int last_slot, const Holder& holder, absl::Duration ttl) {
+  absl::StatusOr<Lease> lease = Lease();
+  for (const char* locking : {"", " FOR UPDATE"}) {
+    if (*locking != '\0') {
+      if (auto status = lock_ownership(session); !status.ok()) return status;
+    }
+    const auto standing = standing_leases(session, locking);
+    if (!standing.ok()) return standing.status();
+    lease = free_lease(*standing, first_slot, last_slot, holder);
+    if (!lease.ok()) return lease;
   }
   const auto ended = session.update(
       "DELETE FROM ownership WHERE first_slot < ? AND last_slot > ?",
@@ -97,7 +113,7 @@ absl::StatusOr<Lease> take(Session& session, int first_slot, int last_slot, cons
       [&](Parameters& values) {
         values.add(int64_t{first_slot})
             .add(int64_t{last_slot})
-            .add(lease.epoch)
+            .add(lease->epoch)
             .add(holder.name)
             .add(holder.process)
             .add(holder.store);

@@ -13,9 +13,10 @@ namespace skald::store {
 
 // Who takes leases: one store, in one process.
 struct Holder {
-  std::string name;     // for people: "skald pid 12 on shop-1"
-  std::string store;    // unique
-  std::string process;  // this_process()
+  std::string name;      // for people: "skald pid 12 on shop-1"
+  std::string database;  // for people: MysqlAddress::text()
+  std::string store;     // unique
+  std::string process;   // this_process()
 };
 
 // This process, as another one on the same machine can look for it.

@@ -134,7 +134,7 @@ MysqlStore::~MysqlStore() {
 
 void MysqlStore::read_loop() {
   pthread_setname_np(pthread_self(), "skald-store-r");
-  Session session(options_.address, {});
+  Session session(options_.address, {.lock_wait = options_.lock_wait});
   MysqlReader reader(session);
   while (true) {
     ReadTask task;

@@ -17,6 +17,9 @@ struct MysqlOptions {
   // How long a lease stands without being prolonged. A server that is not heard of for so long may be replaced; one
   // that is known to have ended, at once.
   absl::Duration lease_ttl = absl::Seconds(10);
+  // How long a statement waits for another transaction's lock. A commit that meets conflicts is repeated, for about
+  // twice as long in all.
+  absl::Duration lock_wait = absl::Seconds(5);
 };
 
 // Opens the store in a MySQL, MariaDB or TiDB database, which is made, or brought to this program's schema, first.

@@ -222,7 +222,8 @@ absl::Status MysqlReader::filtered(const std::string& sql, const std::vector<Val
   };
   absl::Status status = session_.query_once(sql, bind, on_row, doing);
   if (!absl::IsInternal(status)) return status;
-  return absl::InvalidArgumentError(absl::StrCat("the filter is more than the database takes; split the query (", status.message(), ")"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the filter is more than the database takes; split the query (", status.message(), ")"));
 }
 
 absl::StatusOr<Page<VisibilityRow>> MysqlReader::list(const VisibilityQuery& query, size_t page_size,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
@@ -59,19 +60,33 @@ const std::vector<std::vector<std::string>>& migrations() {
   return all;
 }
 
+// Whether the first migration makes a table or view of this name: it may have been broken off.
+bool is_ours(const std::string& table) {
+  for (const std::string& sql : migrations().front()) {
+    for (const char* before : {"EXISTS ", "VIEW "}) {
+      if (absl::StrContains(sql, absl::StrCat(before, table, " "))) return true;
+    }
+  }
+  return false;
+}
+
 constexpr const char* kReading = "reading the schema's version";
 
 // The version that the database says it has; 0 = no tables at all.
 absl::StatusOr<int> version_of(Session& session, const std::string& database) {
   bool ours = false;
   int64_t others = 0;
+  int64_t strangers = 0;
   const auto count = [&](const ResultRow& row) {
     if (row.text(0) == "settings") {
       ours = true;
     } else {
       ++others;
+      if (!is_ours(row.text(0))) ++strangers;
     }
   };
+  const absl::Status foreign = absl::DataLossError(absl::StrCat(
+      "the database ", database, " holds tables, but not Skald's; it was left as it is: name another one"));
   if (auto status = session.query_once(
           "SELECT table_name FROM information_schema.tables WHERE table_schema = ?",
           [&](Parameters& values) { values.add(database); }, count, kReading);
@@ -80,8 +95,7 @@ absl::StatusOr<int> version_of(Session& session, const std::string& database) {
   }
   if (!ours) {
     if (others == 0) return 0;
-    return absl::DataLossError(absl::StrCat("the database ", database,
-                                            " holds tables, but not Skald's; it was left as it is: name another one"));
+    return foreign;
   }
   std::string text;
   if (auto status = session.query_once(
@@ -90,6 +104,7 @@ absl::StatusOr<int> version_of(Session& session, const std::string& database) {
       !status.ok()) {
     return status;
   }
+  if (text.empty() && strangers > 0) return foreign;  // others call a table so too
   int version = 0;
   if (!text.empty() && !absl::SimpleAtoi(text, &version)) {
     return absl::DataLossError(

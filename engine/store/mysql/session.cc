@@ -57,6 +57,12 @@ sql::ConnectOptionsMap connect_options(const MysqlAddress& address, const Sessio
   return map;
 }
 
+// For COMMIT too: the driver's own calls for it do not tell when the server refuses, or is gone.
+void run(sql::Connection& connection, const char* sql) {
+  const std::unique_ptr<sql::Statement> statement(connection.createStatement());
+  statement->execute(sql);
+}
+
 }  // namespace
 
 Parameters& Parameters::add(std::string_view text) {
@@ -137,14 +143,14 @@ absl::Status Session::connect() {
     setup->execute("SET NAMES binary");
     setup->execute(
         absl::StrCat("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', ",
-                     "innodb_lock_wait_timeout = ", whole_seconds(options_.lock_wait)));
+                     "innodb_lock_wait_timeout = ", whole_seconds(options_.lock_wait),
+                     ", autocommit = ", options_.autocommit ? 1 : 0));
     setup->execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     if (options_.idle_limit > absl::ZeroDuration()) {
       setup->execute(absl::StrCat("SET SESSION wait_timeout = ", whole_seconds(options_.idle_limit)));
     }
     const std::unique_ptr<sql::ResultSet> limits(setup->executeQuery("SELECT @@max_allowed_packet"));
     if (limits->next()) max_packet_ = static_cast<size_t>(limits->getInt64(1));
-    connection_->setAutoCommit(options_.autocommit);
     if (!address_.database.empty()) connection_->setSchema(sql::SQLString(address_.database));
   });
   if (!status.ok()) drop();
@@ -202,13 +208,13 @@ absl::Status Session::query_once(const std::string& sql, const Bind& bind, const
 absl::Status Session::commit() {
   return guarded("committing", [&] {
     if (connection_ == nullptr) throw sql::SQLException("the connection is gone", "08S01", 2006);
-    connection_->commit();
+    run(*connection_, "COMMIT");
   });
 }
 
 void Session::rollback() {
   if (connection_ == nullptr) return;
-  const absl::Status status = guarded("undoing a transaction", [&] { connection_->rollback(); });
+  const absl::Status status = guarded("undoing a transaction", [&] { run(*connection_, "ROLLBACK"); });
   if (!status.ok()) drop();
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
 #include <pthread.h>
 
 #include "engine/store/mysql/batch_writer.h"
@@ -66,7 +67,8 @@ void WriterPool::enqueue(Queued queued) {
 void WriterPool::loop() {
   pthread_setname_np(pthread_self(), "skald-store-w");
   // A session that is not heard of loses its locks; an idle one says from time to time that it lives.
-  Session session(options_.address, {.autocommit = false, .idle_limit = options_.lease_ttl});
+  Session session(options_.address,
+                  {.autocommit = false, .idle_limit = options_.lease_ttl, .lock_wait = options_.lock_wait});
   const auto heartbeat = absl::ToChronoMilliseconds(options_.lease_ttl / 3);
   std::unique_lock lock(mutex_);
   while (true) {
@@ -105,22 +107,22 @@ void WriterPool::work(Session& session, Queued& queued) {
 }
 
 absl::Status WriterPool::write(Session& session, const Batch& batch) {
+  const absl::Time last_beginning = absl::Now() + options_.lock_wait;
   for (int attempt = 0;; ++attempt) {
     bool repeatable = false;
     absl::Status status = write_once(session, batch, repeatable);
-    if (status.ok() || !repeatable || attempt + 1 == kAttempts) return status;
+    if (status.ok() || !repeatable || attempt + 1 == kAttempts || absl::Now() >= last_beginning) return status;
     pause_before(attempt);
   }
 }
 
 absl::Status WriterPool::write_once(Session& session, const Batch& batch, bool& repeatable) {
-  const bool was_open = session.is_open();
+  // A connection may be lost at any time; one that cannot be made is not tried at once again.
+  if (auto status = session.open(); !status.ok()) return status;
   absl::Status status = write_batch(session, batch, options_.lease_ttl);
   if (!status.ok()) {
-    // A connection that stood idle may have been closed meanwhile; one that cannot be made is not tried at once again.
     const Fault fault = session.fault();
-    repeatable =
-        absl::IsUnavailable(status) && (fault == Fault::kConflict || (fault == Fault::kConnection && was_open));
+    repeatable = absl::IsUnavailable(status) && (fault == Fault::kConflict || fault == Fault::kConnection);
     session.rollback();
     return status;
   }

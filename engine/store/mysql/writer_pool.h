@@ -23,7 +23,8 @@ namespace skald::store {
 // side, each on a connection of its thread's own. Thread-safe.
 //
 // What is certainly undone is repeated a few times here (deadlock, lock wait timeout, a connection that was lost before
-// COMMIT was sent); a COMMIT whose answer was lost is UNKNOWN, and asked for by its batch id.
+// COMMIT was sent), but not begun again after options.lock_wait; a COMMIT whose answer was lost is UNKNOWN, and asked
+// for by its batch id.
 class WriterPool {
  public:
   // `on_trouble` hears, on the pool's threads, that the database could not be reached.
