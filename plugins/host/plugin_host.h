@@ -15,7 +15,7 @@ namespace skald::plugins {
 
 struct PluginHostOptions {
   std::string folder;     // of the *.so files; <plugin>.json beside them is a plugin's configuration
-  std::string data_path;  // beginning of the names of the plugins' own files
+  std::string data_path;  // where plugins keep their books: files or a MySQL server, as skald_plugin.h says of init
   std::map<std::string, std::string> config;      // JSON by plugin's name, instead of its file
   bool strict = false;                            // one plugin that cannot be loaded stops the host
   absl::Duration stop_grace = absl::Seconds(10);  // of the destructor

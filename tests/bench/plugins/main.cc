@@ -113,7 +113,7 @@ void run(const Options& options) {
   const auto probe = bench::probe_fsync(options.folder);
   fmt::print("one fsync: P50 {:.2f} ms, P99 {:.2f} ms\n", absl::ToDoubleMilliseconds(probe.median),
              absl::ToDoubleMilliseconds(probe.p99));
-  for (const std::string store : {"sqlite", "mysql"}) {
+  for (const std::string& store : std::vector<std::string>{"sqlite", "mysql"}) {
     if (options.store != store && options.store != "both") continue;
     fmt::print("\n");
     measure_store(options, store);

@@ -1,3 +1,5 @@
+#include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -15,8 +17,8 @@ using testing::Not;
 
 class MysqlFaultsTest : public MysqlLedgerTest {
  protected:
-  static void start_server() {
-    const auto status = TestMysql::server().start();
+  static void start_server(const std::vector<std::string>& options = {}) {
+    const auto status = TestMysql::server().start(options);
     ASSERT_TRUE(status.ok()) << status;
   }
   // A failure that is tried again and says why, without the password.
@@ -266,6 +268,29 @@ TEST_F(MysqlFaultsTest, StoreThatCannotBeOpenedSaysWhyWithoutThePassword) {
   MysqlLogin others = login_;
   others.database = "other_tables";
   EXPECT_THAT(thrown(others), HasSubstr("holds tables that no plugin made"));
+}
+
+TEST_F(MysqlFaultsTest, ConnectionIsEncryptedAndTheServerCheckedIfAskedFor) {
+  const std::string folder = testing::TempDir() + "skald-tls-";
+  const auto certificate = [&](const std::string& name) {
+    const std::string command =
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 "
+        "-keyout " +
+        folder + name + ".key -out " + folder + name + ".pem >/dev/null 2>&1";
+    return std::system(command.c_str()) == 0;
+  };
+  ASSERT_TRUE(certificate("server") && certificate("stranger"));
+  ASSERT_TRUE(TestMysql::server().stop().ok());
+  start_server({"--ssl-cert=" + folder + "server.pem", "--ssl-key=" + folder + "server.key"});
+  MysqlLogin tls = login_;
+  tls.tls = true;
+  EXPECT_EQ(thrown(tls), "");
+  tls.tls_ca = folder + "server.pem";
+  EXPECT_EQ(thrown(tls), "");
+  tls.tls_ca = folder + "stranger.pem";
+  EXPECT_THAT(thrown(tls), HasSubstr("certificate"));
+  ASSERT_TRUE(TestMysql::server().stop().ok());
+  start_server();
 }
 
 TEST_F(MysqlFaultsTest, UserWhoMayNotMakeTheDatabaseIsToldWhatToAskFor) {
