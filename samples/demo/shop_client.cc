@@ -21,6 +21,7 @@ constexpr char kTaskQueue[] = "skald";
 constexpr char kIdentity[] = "skald-demo";
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(100);
 constexpr absl::Duration kPatience = absl::Minutes(2);  // of one request while the server is away
+constexpr absl::Duration kSettleInterval = absl::Milliseconds(1);
 constexpr auto kCallTimeout = std::chrono::seconds(30);
 
 void set_json(temporal::api::common::v1::Payloads* payloads, const std::string& json) {
@@ -126,7 +127,11 @@ ShopClient::ShopClient(const std::string& address) : connection_(std::make_share
       api::WorkflowService::NewStub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
 }
 
-ShopClient::~ShopClient() { connection_->timing.stop(); }
+// What has been answered may still be on its way out of gRPC's threads, which hold on to the connection.
+ShopClient::~ShopClient() {
+  connection_->timing.stop();
+  while (connection_.use_count() > 1) absl::SleepFor(kSettleInterval);
+}
 
 void ShopClient::start(const std::string& type, const std::string& id, const std::string& input, Done done) {
   api::StartWorkflowExecutionRequest request;
