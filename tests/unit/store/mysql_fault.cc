@@ -67,6 +67,35 @@ bool Heard::has(absl::StatusCode code) const {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
+void OwnServer::start(const std::vector<std::string>& server_options) {
+  const absl::Status started = server_.start(server_options);
+  ASSERT_TRUE(started.ok()) << started;
+}
+
+GlobalVariable::GlobalVariable(const MysqlOptions& options, std::string name, int64_t value)
+    : witness_(options), name_(std::move(name)), before_(witness_.number("SELECT @@GLOBAL." + name_)) {
+  witness_.run("SET GLOBAL " + name_ + " = " + std::to_string(value));
+}
+
+GlobalVariable::~GlobalVariable() { witness_.run("SET GLOBAL " + name_ + " = " + std::to_string(before_)); }
+
+MysqlOptions as_plain_user(MysqlOptions options) {
+  Witness witness(options);
+  const std::string user = "plain_" + options.address.database;
+  witness.run("CREATE USER '" + user + "'@'" + options.address.host + "' IDENTIFIED BY 'plain'");
+  witness.run("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, CREATE VIEW ON `" + options.address.database +
+              "`.* TO '" + user + "'@'" + options.address.host + "'");
+  options.address.user = user;
+  options.address.password = "plain";
+  return options;
+}
+
+std::unique_ptr<Store> MysqlFault::another_store(const MysqlOptions& options) {
+  auto store = open_mysql(options);
+  EXPECT_TRUE(store.ok()) << store.status();
+  return store.ok() ? *std::move(store) : nullptr;
+}
+
 void MysqlFault::open() { open(options_); }
 
 void MysqlFault::open(const MysqlOptions& options) {

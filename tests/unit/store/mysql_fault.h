@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/store/mysql/mysql_store.h"
@@ -49,11 +50,37 @@ class Heard {
   std::shared_ptr<News> news_ = std::make_shared<News>();
 };
 
+// A server that is the test's alone: a first base of its fixture.
+struct OwnServer {
+  explicit OwnServer(const std::vector<std::string>& server_options = {}) { start(server_options); }
+  void start(const std::vector<std::string>& server_options = {});
+
+  samples::PrivateMariadb server_;
+};
+
+// A global variable of a server, changed as long as this lives.
+class GlobalVariable {
+ public:
+  GlobalVariable(const MysqlOptions& options, std::string name, int64_t value);
+  ~GlobalVariable();
+  GlobalVariable(const GlobalVariable&) = delete;
+  GlobalVariable& operator=(const GlobalVariable&) = delete;
+
+ private:
+  Witness witness_;
+  const std::string name_;
+  int64_t before_ = 0;
+};
+
+// A new user who may do to the database of the options what a store needs, and nothing else.
+MysqlOptions as_plain_user(MysqlOptions options);
+
 // Tests that open stores on a database of their own, and look at it with a witness. The store's connections are those
 // within the database.
 class MysqlFault : public testing::Test {
  protected:
-  MysqlFault() : options_(fresh_database(shared_mariadb())) {}
+  MysqlFault() : MysqlFault(fresh_database(shared_mariadb())) {}
+  explicit MysqlFault(MysqlOptions options) : options_(std::move(options)) {}
 
   // Opens the store and takes all slots.
   void open();
@@ -71,6 +98,7 @@ class MysqlFault : public testing::Test {
   int64_t rows(const std::string& run);
   std::string table(const std::string& name) const { return "`" + options_.address.database + "`." + name; }
   void expect_work();  // a further commit is done, and read
+  std::unique_ptr<Store> another_store(const MysqlOptions& options);
 
   Witness& witness();
   int64_t connections();          // of the store
