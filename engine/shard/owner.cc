@@ -169,8 +169,7 @@ void Owner::absorb(WorkflowEntry& entry, CachedRun& run, core::Effects& effects,
     run.write_current = true;
   }
   if (durable) {
-    mark_dirty(run);
-    Gathering& group = gathering();
+    Gathering& group = mark_dirty(entry, run);
     for (core::state::OutboxMessage& message : effects.outbox) {
       group.outbox.push_back({message.id(), run.key, message.SerializeAsString()});
       group.actions.push_back([this, message = std::move(message)](const absl::Status& status) {

@@ -35,13 +35,26 @@ Owner::Gathering& Owner::gathering() {
   return *gathering_.back();
 }
 
-void Owner::mark_dirty(CachedRun& run) {
-  Gathering& group = gathering();
-  if (run.batch == group.sequence) return;
+// Runs are written as they are when their group is flushed. So whatever a change brings along, a message or another run
+// of the workflow, belongs into the group that holds the workflow's runs already, even if that is full.
+Owner::Gathering& Owner::group_of(const WorkflowEntry& entry) {
+  for (const auto& [id, run] : entry.runs) {
+    if (run == nullptr || run->batch == 0) continue;
+    for (auto& group : gathering_) {
+      if (group->sequence == run->batch) return *group;
+    }
+  }
+  return gathering();
+}
+
+Owner::Gathering& Owner::mark_dirty(const WorkflowEntry& entry, CachedRun& run) {
+  Gathering& group = group_of(entry);
+  if (run.batch == group.sequence) return group;
   run.batch = group.sequence;
   run.has_volatile = false;
   group.runs.push_back(&run);
   group.bytes += run.bytes;
+  return group;
 }
 
 void Owner::when_durable(CachedRun& run, absl::AnyInvocable<void(absl::Status)> action) {

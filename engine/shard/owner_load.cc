@@ -100,7 +100,7 @@ void Owner::shrink_cache() {
     }
     // What only memory knows of the run is written down, so that it can go the next time.
     for (auto& [id, run] : oldest.runs) {
-      if (run != nullptr && run->has_volatile && run->batch == 0 && !oldest.busy) mark_dirty(*run);
+      if (run != nullptr && run->has_volatile && run->batch == 0 && !oldest.busy) mark_dirty(oldest, *run);
     }
     touch(oldest);
   }

@@ -63,6 +63,7 @@ Node::Node(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk,
   }
   shard::OwnerLimits limits;
   limits.cache_bytes = 64 << 10;  // small: runs leave memory and come back
+  limits.batch_rows = 6;           // small: what is told together must not be split over two batches
   parts.engine = std::make_unique<shard::EngineImpl>(
       shard::EngineOptions{world.clock(), parts.store, parts.matching, *parts.namespaces, core::Limits()}, limits,
       std::move(owners),
