@@ -9,7 +9,9 @@ namespace skald::plugin {
 namespace {
 
 constexpr size_t kBatch = 1000;
-constexpr int kAttempts = 6;  // of a batch
+// How often a batch is applied before its effects fail, and until when.
+constexpr int kAttempts = 6;
+constexpr std::chrono::seconds kPatience(10);
 
 // A key's state. Refused: its compensation came first. A compensated one had been done.
 constexpr int64_t kDone = 1;
@@ -120,31 +122,37 @@ void EffectLedger::apply(EffectRequest request, Answer answer) {
 }
 
 void EffectLedger::commit(std::vector<Effect>& batch) {
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
   ActivityFailure failure;
-  for (int attempt = 1; attempt <= kAttempts; ++attempt) {
+  bool again = true;
+  for (int attempt = 1; again; ++attempt) {
     try {
       return apply_batch(batch, attempt > 1);
     } catch (const RepeatBatch& e) {
       store_->rollback();
       failure = {"DatabaseUnavailable", e.what(), "", false};
       if (!e.soon) std::this_thread::sleep_for(pause_after(attempt));
+      again = attempt < kAttempts && std::chrono::steady_clock::now() < give_up;
     } catch (...) {
       failure = current_failure();
       store_->rollback();
-      break;
+      again = false;
     }
   }
   for (Effect& effect : batch) effect.failure = failure;
 }
 
 void EffectLedger::apply_batch(std::vector<Effect>& batch, bool careful) {
-  std::vector<std::string> keys;
-  for (const Effect& effect : batch) {
-    for (const std::string* key : {&effect.request.key, &effect.request.undoes}) {
-      if (!key->empty()) keys.push_back(*key);
+  const auto keys = [&batch] {
+    std::vector<std::string> all;
+    for (const Effect& effect : batch) {
+      for (const std::string* key : {&effect.request.key, &effect.request.undoes}) {
+        if (!key->empty()) all.push_back(*key);
+      }
     }
-  }
-  store_->begin(std::move(keys), careful);
+    return all;
+  };
+  store_->begin(keys, careful);
   for (Effect& effect : batch) attempt(effect);
   store_->commit();
 }

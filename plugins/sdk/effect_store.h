@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <stdexcept>
@@ -43,7 +44,8 @@ class LedgerStore : public EffectStore {
   // `keys` are those that the batch's effects look for. Without `careful` a store may write rows later than it is told
   // to, and may be unable to undo one effect alone: then something throws RepeatBatch, and the ledger begins again with
   // care.
-  virtual void begin(std::vector<std::string> keys, bool careful) = 0;
+  using Keys = std::function<std::vector<std::string>()>;
+  virtual void begin(const Keys& keys, bool careful) = 0;
   // What follows can be undone alone, and what was before cannot any more.
   virtual void mark() = 0;
   virtual void undo() = 0;

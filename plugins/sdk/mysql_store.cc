@@ -26,12 +26,12 @@ class MysqlStore final : public LedgerStore {
     check_schema(schema);
   }
 
-  void begin(std::vector<std::string> keys, bool careful) override {
+  void begin(const Keys& keys, bool careful) override {
     pending_.clear();
     broken_.reset();
     if (std::exchange(unfit_, false)) session_.drop();
     session_.connect();
-    answers_.begin(std::move(keys));
+    answers_.begin(keys());
     mode_ = careful ? Mode::kCareful : Mode::kFast;
     sent_ = false;
     mark();

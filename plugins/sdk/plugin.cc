@@ -152,7 +152,7 @@ void Plugin::open(skald_text config, skald_text data_path) {
   if (std::none_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.effect.run != nullptr; }))
     return;
   auto store = open_plugin_store(copy(data_path), name_, schema());
-  store->begin({}, true);
+  store->begin([] { return std::vector<std::string>(); }, true);
   create_tables(*store);
   store->commit();
   ledger_ = std::make_unique<EffectLedger>(std::move(store));

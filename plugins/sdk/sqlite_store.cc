@@ -67,7 +67,7 @@ class SqliteStore final : public LedgerStore {
 
   int64_t changed() const override { return sqlite3_changes64(db_); }
 
-  void begin(std::vector<std::string>, bool) override { run("BEGIN IMMEDIATE", {}); }
+  void begin(const Keys&, bool) override { run("BEGIN IMMEDIATE", {}); }
 
   void mark() override {
     release_savepoint();
