@@ -43,7 +43,7 @@ class Inspection {
     if (status.ok()) status = current_.finish();
     if (status.ok()) status = inspect_histories_without_run();
     if (status.ok()) status = inspect_visibility_without_run();
-    if (status.ok()) status = check_outbox(contents_, namespaces_, report_);
+    if (status.ok()) status = check_outbox(contents_, namespaces_, std::move(waiting_), report_);
     return status;
   }
 
@@ -79,6 +79,7 @@ class Inspection {
         run.history.emplace(*run.state, run.name);
         request_id = run.state->start_request_id();
         add_awaited(*run.state, run.name, awaited);
+        add_waiting(*run.state, run.name, waiting_);
       }
       if (auto status = current_.run(run.key, row.row.status, request_id); !status.ok()) return status;
     }
@@ -163,6 +164,7 @@ class Inspection {
   Report& report_;
   const Progress& progress_;
   CurrentCheck current_;
+  WaitingChildren waiting_;  // few: what is under way between two runs at this moment
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "temporal/api/enums/v1/workflow.pb.h"
 #include <absl/strings/str_cat.h>
 
 #include "engine/upkeep/rows.h"
@@ -20,7 +21,7 @@ class MessageCheck {
   MessageCheck(const store::StoredMessage& stored, const KnownNamespaces& namespaces, Report& report)
       : row_(stored.row), slot_(stored.slot), namespaces_(namespaces), report_(report) {}
 
-  void inspect(bool source_exists) {
+  void inspect(bool source_exists, WaitingChildren& waiting) {
     const store::RunKey& source = row_.source;
     const int slot = store::slot_of(source.namespace_id, source.workflow_id);
     if (slot_ != slot) {
@@ -38,6 +39,7 @@ class MessageCheck {
       violation(absl::StrCat("it says of itself that workflow ", message.source().workflow_id(), ", run ",
                              message.source().run_id(), " sent it", kDelete));
     }
+    if (message.has_schedule_child_task()) waiting.erase(message.target().run_id());
     inspect_target(message);
   }
 
@@ -68,10 +70,36 @@ class MessageCheck {
   Report& report_;
 };
 
+absl::Status check_waiting(store::Contents& contents, const WaitingChildren& waiting, Report& report) {
+  for (const auto& [run_id, child] : waiting) {
+    auto parents = contents.runs_of({child.parent});
+    if (!parents.ok()) return parents.status();
+    skald::state::v1::RunState parent;
+    if (!parents->empty() && parent.ParseFromString(parents->front().row.state)) {
+      const auto known = parent.children().find(child.initiated_event_id);
+      if (known != parent.children().end() && known->second.run_id().empty())
+        continue;  // it is yet to hear of the start
+    }
+    report.violation(Table::kOutbox, absl::StrCat(child.name, ": it waits for word of its parent, workflow ",
+                                                  child.parent.workflow_id, ", run ", child.parent.run_id,
+                                                  ", which is not under way; it would wait for ever: terminate it"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::Status check_outbox(store::Contents& contents, const KnownNamespaces& namespaces, Report& report) {
-  return each_page<store::StoredMessage>(
+void add_waiting(const skald::state::v1::RunState& state, const std::string& name, WaitingChildren& waiting) {
+  if (!state.awaiting_first_task() || state.status() != temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING)
+    return;
+  const auto& parent = state.parent();
+  waiting[state.run_id()] = {
+      name, {parent.namespace_id(), parent.workflow_id(), parent.run_id()}, parent.initiated_event_id()};
+}
+
+absl::Status check_outbox(store::Contents& contents, const KnownNamespaces& namespaces, WaitingChildren waiting,
+                          Report& report) {
+  const auto status = each_page<store::StoredMessage>(
       [&](const std::string& after) { return contents.outbox(after); },
       [&](const std::vector<store::StoredMessage>& messages) -> absl::Status {
         report.count(Table::kOutbox, messages.size());
@@ -84,11 +112,12 @@ absl::Status check_outbox(store::Contents& contents, const KnownNamespaces& name
           std::set<store::RunKey> known;
           for (const store::StoredRun& run : *runs) known.insert(run.row.key);
           for (size_t i = begin; i < end; ++i) {
-            MessageCheck(messages[i], namespaces, report).inspect(known.contains(messages[i].row.source));
+            MessageCheck(messages[i], namespaces, report).inspect(known.contains(messages[i].row.source), waiting);
           }
         }
         return absl::OkStatus();
       });
+  return status.ok() ? check_waiting(contents, waiting, report) : status;
 }
 
 void add_awaited(const skald::state::v1::RunState& state, const std::string& name, std::vector<Awaited>& awaited) {

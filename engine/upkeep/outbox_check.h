@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,8 +12,19 @@
 
 namespace skald::upkeep {
 
-// Looks at all messages: each can be read, was sent by a run that there is, and has somewhere to go.
-absl::Status check_outbox(store::Contents& contents, const KnownNamespaces& namespaces, Report& report);
+// Runs that wait for their parent to record that it started them, by run id.
+struct WaitingChild {
+  std::string name;
+  store::RunKey parent;
+  int64_t initiated_event_id = 0;
+};
+using WaitingChildren = std::map<std::string, WaitingChild>;
+void add_waiting(const skald::state::v1::RunState& state, const std::string& name, WaitingChildren& waiting);
+
+// Looks at all messages: each can be read, was sent by a run that there is, and has somewhere to go. And what runs wait
+// for is under way: a child that waits is known to its parent as not started, or the parent's word is in the outbox.
+absl::Status check_outbox(store::Contents& contents, const KnownNamespaces& namespaces, WaitingChildren waiting,
+                          Report& report);
 
 // A run that waits for the answer to a message.
 struct Awaited {

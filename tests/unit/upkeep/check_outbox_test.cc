@@ -56,5 +56,37 @@ TEST_F(CheckOutbox, AMessageStaysUntilItIsAnswered) {
   expect("(start of the child shipment-1), which is not in the outbox");
 }
 
+class CheckWaitingChild : public CheckOutbox {
+ protected:
+  // order-2 becomes a child of order-1 that waits for its first task.
+  CheckWaitingChild() {
+    change_state("order-2", [this](RunState& state) {
+      state.set_status(core::enums::WORKFLOW_EXECUTION_STATUS_RUNNING);
+      state.set_awaiting_first_task(true);
+      state.mutable_parent()->set_namespace_id(open_.namespace_id());
+      state.mutable_parent()->set_workflow_id(open_.workflow_id());
+      state.mutable_parent()->set_run_id(open_.run_id());
+      state.mutable_parent()->set_initiated_event_id(open_.children().begin()->first);
+    });
+  }
+  void parent_knows() {
+    change_state("order-1",
+                 [this](RunState& state) { state.mutable_children()->begin()->second.set_run_id(closed_.run_id()); });
+  }
+};
+
+TEST_F(CheckWaitingChild, MayWaitUntilItsParentHearsOfIt) { EXPECT_THAT(sentences(Table::kOutbox), IsEmpty()); }
+
+TEST_F(CheckWaitingChild, WaitsForAMessageThatIsUnderWay) {
+  parent_knows();
+  expect("order-2, run " + closed_.run_id() + ": it waits for word of its parent, workflow order-1, run " +
+         open_.run_id() + ", which is not under way");
+  change_message([this](OutboxMessage& message) {
+    message.mutable_schedule_child_task();
+    message.mutable_target()->set_run_id(closed_.run_id());
+  });
+  EXPECT_THAT(sentences(Table::kOutbox), testing::Not(Contains(HasSubstr("it waits for word"))));
+}
+
 }  // namespace
 }  // namespace skald::upkeep
