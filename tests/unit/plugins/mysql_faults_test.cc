@@ -185,25 +185,39 @@ TEST_F(MysqlFaultsTest, StatementAboveTheServersLimitFailsAloneAndForGood) {
   EXPECT_EQ(rows(), 2);
 }
 
-// What a full disk is to one table: the storage engine's own error.
-TEST_F(MysqlFaultsTest, FullTableFailsAttemptsUntilThereIsRoom) {
-  TestMysql::run("SET GLOBAL max_heap_table_size = 16384");
+// A server of its own whose tables lie in files that do not grow.
+TEST_F(MysqlFaultsTest, FullDiskFailsAttemptsUntilThereIsRoom) {
+  const std::vector<std::string> small = {"--innodb-file-per-table=0",
+                                          "--innodb-data-file-path=ibdata1:12M;ibdata2:12M"};
+  const std::vector<std::string> larger = {"--innodb-file-per-table=0",
+                                           "--innodb-data-file-path=ibdata1:12M;ibdata2:12M;ibdata3:12M"};
+  samples::PrivateMariadb server;
+  ASSERT_TRUE(server.start(small).ok());
+  login_.port = server.address().port;
+  login_.password = server.address().password;
   ledger_ = open();
   outcome({.run = [](EffectStore& db) {
-    return db.run("CREATE TABLE small (n BIGINT, note VARCHAR(1000)) ENGINE = MEMORY"), std::string();
+    return db.run("CREATE TABLE pages (n BIGINT PRIMARY KEY, page TEXT)"), std::string();
   }});
   const auto fill = [](int64_t n) -> EffectRequest {
     return {.key = "fill/" + std::to_string(n), .run = [n](EffectStore& db) {
-              return db.run("INSERT INTO small (n, note) VALUES (?, '')", {n}), std::string("added");
+              db.run("INSERT INTO pages (n, page) VALUES (?, ?)", {n, std::string(500000, 'x')});
+              return std::string("added");
             }};
   };
   int64_t n = 0;
-  Answer last;
-  while (n < 1000 && !last.second) last = answer(fill(n++));
+  Answer last = answer(fill(n));
+  while (n < 100 && !last.second) last = answer(fill(++n));
   expect_unavailable(last, "is full");
-  TestMysql::run("DELETE FROM " + login_.database + ".small");
-  EXPECT_EQ(outcome(fill(n - 1)), "added");
-  TestMysql::run("SET GLOBAL max_heap_table_size = 16777216");
+  EXPECT_EQ(outcome(fill(0)), "added") << "what is on record answers";
+  ASSERT_TRUE(server.stop().ok());
+  ASSERT_TRUE(server.start(larger).ok());
+  EXPECT_EQ(outcome(fill(n)), "added");
+  EXPECT_EQ(
+      outcome(
+          {.run = [](EffectStore& db) { return std::to_string(number(db.run("SELECT COUNT(*) FROM pages")[0][0])); }}),
+      std::to_string(n + 1));
+  ledger_.reset();
 }
 
 TEST_F(MysqlFaultsTest, LockThatIsNotGivenUpInTimeHasTheBatchApliedAgain) {
