@@ -97,7 +97,7 @@ void print_intake(const Options& options, const Intake& intake) {
 // What to type to look at an order: one that was compensated, if there is any.
 void print_next_steps(const Options& options, TrialStore& store, const Day& day) {
   if (store.mariadb() != nullptr) {
-    fmt::print("\nthe demo's database goes with it; --store mysql://… keeps the orders in one of yours\n");
+    fmt::print("\nthe demo's database is gone with the demo; --store mysql://… keeps the orders in one of yours\n");
     return;
   }
   const auto& endings = day.endings();
@@ -129,7 +129,8 @@ class Shop {
   std::vector<Moment> accidents() {
     std::vector<Moment> moments;
     const bool two = store_.mariadb() != nullptr;
-    moments.push_back({two ? 0.25 : 0.5, [this, two] { kill_server(two ? "half of the first round" : "half way"); }});
+    moments.push_back(
+        {two ? 0.25 : 0.5, [this, two] { kill_server(two ? "half way through the first round" : "half way"); }});
     if (two) moments.push_back({0.75, [this] { kill_database(); }});
     return moments;
   }
@@ -147,7 +148,7 @@ class Shop {
     const absl::Time began = absl::Now();
     store_.mariadb()->kill();
     ++killed_["the database"];
-    fmt::print("  half of the second round: the database was killed (kill -9) with orders under way\n");
+    fmt::print("  half way through the second round: the database was killed (kill -9) with orders under way\n");
     if (auto status = store_.mariadb()->start(); !status.ok())
       throw std::runtime_error(std::string(skald::base::text(status)));
     fmt::print("  the database answers again after {}\n", rounded(absl::Now() - began));
