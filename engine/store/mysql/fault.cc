@@ -95,8 +95,11 @@ Fault fault_of(int code, std::string_view message) {
     case 1614:
     case 8002:
     case 8022:
+    case 8027:
     case 8028:
-    case 9007:
+    case 9003:
+    case 9004:
+    case 9007:  // TiDB: write conflicts, a schema that changes, a store that is busy
       return Fault::kConflict;
     case 1290:
     case 1792:
@@ -114,10 +117,12 @@ Fault fault_of(int code, std::string_view message) {
     case 1114:
       return Fault::kFull;
     case 1030:
-      return contains(message, "28") || contains(message, "space") ? Fault::kFull : Fault::kOther;
+      return contains(message, "error 28 ") || contains(message, "space") ? Fault::kFull : Fault::kOther;
     case 1153:
     case 1301:
     case 2020:
+    case 8004:
+    case 8025:  // TiDB: txn-entry-size-limit, txn-total-size-limit
       return Fault::kTooLarge;
     case 1105:
       return contains(message, "max_allowed_packet") ? Fault::kTooLarge : Fault::kOther;
@@ -127,10 +132,17 @@ Fault fault_of(int code, std::string_view message) {
     case 1044:
     case 1045:
     case 1142:
+    case 1143:
     case 1227:
     case 1370:
     case 1698:
     case 1130:
+    case 1251:
+    case 1820:
+    case 1862:
+    case 2059:
+    case 2061:
+    case 3159:  // ways to get in that the server wants and we do not have; a password that has expired
       return Fault::kDenied;
     case 126:
     case 127:

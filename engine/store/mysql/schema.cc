@@ -102,7 +102,7 @@ absl::StatusOr<int> version_of(Session& session, const std::string& database) {
           "SELECT value FROM settings WHERE name = 'schema_version'", nullptr,
           [&](const ResultRow& row) { text = row.text(0); }, kReading);
       !status.ok()) {
-    return status;
+    return absl::IsInternal(status) ? foreign : status;  // it has no such columns
   }
   if (text.empty() && strangers > 0) return foreign;  // others call a table so too
   int version = 0;

@@ -36,7 +36,8 @@ int64_t whole_seconds(absl::Duration duration) { return std::max<int64_t>(1, abs
 
 sql::ConnectOptionsMap connect_options(const MysqlAddress& address, const SessionOptions& options) {
   sql::ConnectOptionsMap map;
-  map["hostName"] = sql::SQLString(address.host);
+  const bool ipv6 = address.host.find(':') != std::string::npos;
+  map["hostName"] = sql::SQLString(ipv6 ? absl::StrCat("[", address.host, "]") : address.host);
   map["port"] = address.port;
   map["userName"] = sql::SQLString(address.user);
   map["password"] = sql::SQLString(address.password);
@@ -61,6 +62,13 @@ sql::ConnectOptionsMap connect_options(const MysqlAddress& address, const Sessio
 void run(sql::Connection& connection, const char* sql) {
   const std::unique_ptr<sql::Statement> statement(connection.createStatement());
   statement->execute(sql);
+}
+
+// Without an authority to check against, the client library goes on in the clear with a server that has no TLS.
+void require_encryption(sql::Statement& statement) {
+  const std::unique_ptr<sql::ResultSet> cipher(statement.executeQuery("SHOW SESSION STATUS LIKE 'Ssl_cipher'"));
+  if (cipher->next() && !cipher->getString(2).asStdString().empty()) return;
+  throw sql::SQLException("TLS is asked for, but the server does not offer it", "08S01", 2026);
 }
 
 }  // namespace
@@ -140,6 +148,7 @@ absl::Status Session::connect() {
     sql::ConnectOptionsMap options = connect_options(address_, options_);
     connection_.reset(driver().connect(options));
     const std::unique_ptr<sql::Statement> setup(connection_->createStatement());
+    if (address_.tls) require_encryption(*setup);
     setup->execute("SET NAMES binary");
     setup->execute(
         absl::StrCat("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', ",

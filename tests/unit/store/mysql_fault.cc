@@ -150,6 +150,7 @@ int64_t MysqlFault::rows(const std::string& run) {
 }
 
 void MysqlFault::expect_work() {
+  ASSERT_NE(store_, nullptr);
   const std::string run = "afterwards-" + std::to_string(batches_);
   EXPECT_EQ(commit_run(run), absl::OkStatus());
   EXPECT_EQ(rows(run), kWhole);
