@@ -70,6 +70,16 @@ void add_run_key(Parameters& values, const RunKey& key) {
 }
 void add_run(Parameters& values, const RunKey& key) { values.add(key.namespace_id).add(key.run_id); }
 
+// ABORTED, with who has the lease.
+absl::Status lost(Session& session, const Lease& lease) {
+  std::string holder;
+  const absl::Status looked = session.query(
+      "SELECT holder FROM ownership WHERE first_slot <= ? AND last_slot > ?",
+      [&](Parameters& values) { values.add(int64_t{lease.first_slot}).add(int64_t{lease.first_slot}); },
+      [&](const ResultRow& row) { holder = row.text(0); }, "asserting the lease");
+  return looked.ok() ? lease_lost(holder) : looked;
+}
+
 absl::Status assert_lease(Session& session, const Batch& batch, absl::Duration ttl) {
   const auto found = session.update(
       "UPDATE ownership SET last_batch = ?, expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE first_slot = "
@@ -82,13 +92,7 @@ absl::Status assert_lease(Session& session, const Batch& batch, absl::Duration t
       },
       "asserting the lease");
   if (!found.ok()) return found.status();
-  if (*found > 0) return absl::OkStatus();
-  std::string holder;
-  const absl::Status looked = session.query(
-      "SELECT holder FROM ownership WHERE first_slot <= ? AND last_slot > ?",
-      [&](Parameters& values) { values.add(int64_t{batch.lease.first_slot}).add(int64_t{batch.lease.first_slot}); },
-      [&](const ResultRow& row) { holder = row.text(0); }, "asserting the lease");
-  return looked.ok() ? lease_lost(holder) : looked;
+  return *found > 0 ? absl::OkStatus() : lost(session, batch.lease);
 }
 
 absl::Status delete_runs(Session& session, const std::vector<RunKey>& keys) {
@@ -231,22 +235,37 @@ absl::Status write_batch(Session& session, const Batch& batch, absl::Duration tt
   return write_visibility(session, batch);
 }
 
-absl::StatusOr<bool> is_last_batch(Session& session, const Lease& lease, const std::string& batch_id) {
-  bool held = false;
+absl::StatusOr<bool> is_last_batch(Session& session, const Lease& lease, const std::string& batch_id,
+                                   absl::Duration ttl) {
+  constexpr const char* kAsking = "looking for a commit's outcome";
   std::string last_batch;
-  std::string holder;
-  const absl::Status status = session.query(
-      "SELECT epoch, last_batch, holder FROM ownership WHERE first_slot <= ? AND last_slot > ? FOR UPDATE",
-      [&](Parameters& values) { values.add(int64_t{lease.first_slot}).add(int64_t{lease.first_slot}); },
-      [&](const ResultRow& row) {
-        held = row.number(0) == lease.epoch;
-        last_batch = row.text(1);
-        holder = row.text(2);
-      },
-      "looking for a commit's outcome");
-  session.rollback();
-  if (!status.ok()) return status;
-  if (!held) return lease_lost(holder);
+  absl::Status status =
+      session
+          .update(
+              "UPDATE ownership SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND "
+              "WHERE first_slot = ? AND epoch = ?",
+              [&](Parameters& values) {
+                values.add(absl::ToInt64Microseconds(ttl)).add(int64_t{lease.first_slot}).add(lease.epoch);
+              },
+              kAsking)
+          .status();
+  bool held = false;
+  if (status.ok()) {
+    status = session.query(
+        "SELECT last_batch FROM ownership WHERE first_slot = ? AND epoch = ?",
+        [&](Parameters& values) { values.add(int64_t{lease.first_slot}).add(lease.epoch); },
+        [&](const ResultRow& row) {
+          held = true;
+          last_batch = row.text(0);
+        },
+        kAsking);
+  }
+  if (status.ok() && !held) status = lost(session, lease);
+  if (status.ok()) status = session.commit();
+  if (!status.ok()) {
+    session.rollback();
+    return status;
+  }
   return last_batch == batch_id;
 }
 

@@ -17,7 +17,9 @@ namespace skald::store {
 absl::Status write_batch(Session& session, const Batch& batch, absl::Duration ttl);
 
 // Whether the batch is the last one that its lease wrote; ABORTED if the lease does not hold. Waits for the end of a
-// transaction that wrote for the lease and whose connection was lost.
-absl::StatusOr<bool> is_last_batch(Session& session, const Lease& lease, const std::string& batch_id);
+// transaction that wrote for the lease and whose connection was lost; and writes the lease's row itself, prolonging it,
+// so that such a one cannot commit later even where its locks were lost (as TiDB's may be).
+absl::StatusOr<bool> is_last_batch(Session& session, const Lease& lease, const std::string& batch_id,
+                                   absl::Duration ttl);
 
 }  // namespace skald::store

@@ -98,9 +98,9 @@ void WriterPool::loop() {
 void WriterPool::work(Session& session, Queued& queued) {
   if (queued.done == nullptr) {
     const bool was_open = session.is_open();
-    absl::StatusOr<bool> durable = is_last_batch(session, queued.batch.lease, queued.batch.id);
+    absl::StatusOr<bool> durable = is_last_batch(session, queued.batch.lease, queued.batch.id, options_.lease_ttl);
     const bool stale = was_open && absl::IsUnavailable(durable.status()) && session.fault() == Fault::kConnection;
-    if (stale) durable = is_last_batch(session, queued.batch.lease, queued.batch.id);
+    if (stale) durable = is_last_batch(session, queued.batch.lease, queued.batch.id, options_.lease_ttl);
     if (absl::IsUnavailable(durable.status())) on_trouble_(durable.status());
     return queued.asked(std::move(durable));
   }
