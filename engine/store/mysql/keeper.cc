@@ -1,5 +1,6 @@
 #include "engine/store/mysql/keeper.h"
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <utility>
@@ -29,8 +30,10 @@ std::string random_name() {
 Keeper::Keeper(const MysqlOptions& options)
     : options_(options),
       holder_{"", options.address.text(), random_name(), this_process()},
-      session_(options.address,
-               {.autocommit = false, .idle_limit = options.lease_ttl, .lock_wait = options.lock_wait}) {}
+      session_(options.address, {.autocommit = false,
+                                 .idle_limit = options.lease_ttl,
+                                 .lock_wait = options.lock_wait,
+                                 .answer_limit = std::max(options.lease_ttl, 2 * options.lock_wait)}) {}
 
 void Keeper::start() {
   thread_ = std::thread([this] { loop(); });

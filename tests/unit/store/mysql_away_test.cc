@@ -97,6 +97,25 @@ TEST_F(MysqlAway, CannotBeOpenedWhileTheServerIsAway) {
   EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
 }
 
+TEST_F(MysqlFault, HearsThatANetworkIsSilentAndGoesOnWhenItIsNot) {
+  MysqlProxy proxy(options_.address.host, options_.address.port);
+  MysqlOptions through_proxy = options_;
+  through_proxy.address.port = proxy.port();
+  through_proxy.lease_ttl = absl::Seconds(2);
+  through_proxy.lock_wait = absl::Seconds(1);
+  open(through_proxy);
+  ASSERT_EQ(commit_run("a"), absl::OkStatus());
+  proxy.hold();
+  await("the bad news", [&] { return heard_.has(StatusCode::kUnavailable); });
+  const absl::Status refused = commit_run("b");
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_TRUE(absl::IsUnavailable(read("a")));
+  proxy.release();
+  await("the good news", [&] { return heard_.has(StatusCode::kOk); });
+  EXPECT_EQ(rows("b"), 0);
+  expect_work();
+}
+
 class MysqlFailover : public MysqlFault {
  protected:
   MysqlFailover() : MysqlFault(as_plain_user(fresh_database(shared_mariadb()))) {
@@ -167,7 +186,7 @@ TEST_F(MysqlFailover, AnswersUnavailableWhileTheServerHasNoConnectionFree) {
     const GlobalVariable few(as_root_, "max_connections", 10);
     const MysqlOptions others = as_plain_user([&] {
       MysqlOptions options = as_root_;
-      options.address.database = "others";
+      options.address.database += "_others";
       return options;
     }());
     MysqlAddress nowhere = others.address;
