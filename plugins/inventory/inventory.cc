@@ -80,27 +80,28 @@ json load_stock(EffectCall& call) {
   return {{"loaded", items.size()}};
 }
 
+// Refuses before it writes: to undo what an effect has written costs more than not to write it.
 json reserve(EffectCall& call) {
+  const auto wanted = some_pieces_by_sku(call.input);
+  std::map<std::string, int64_t> before;
   json missing = json::array();
-  for (const auto& [sku, quantity] : some_pieces_by_sku(call.input)) {
-    const int64_t before = on_hand(call, sku);
-    if (before < quantity) {
-      missing.push_back({{"sku", sku}, {"wanted", quantity}, {"available", before}});
-      continue;
-    }
-    call.db.run("UPDATE stock SET on_hand = on_hand - ?, reserved = reserved + ? WHERE namespace = ? AND sku = ?",
-                {quantity, quantity, call.context.namespace_name, sku});
-    call.db.run(
-        "INSERT INTO reservations (reservation_key, sku, namespace, order_id, reservation_id, quantity, returned, "
-        "state) "
-        "VALUES (?, ?, ?, ?, ?, ?, 0, 'reserved')",
-        {call.key, sku, call.context.namespace_name, order(call.input), reservation(call.input), quantity});
-    book(call, sku, "reserve", before, -quantity);
+  for (const auto& [sku, quantity] : wanted) {
+    before[sku] = on_hand(call, sku);
+    if (before[sku] < quantity) missing.push_back({{"sku", sku}, {"wanted", quantity}, {"available", before[sku]}});
   }
   if (!missing.empty()) {
     throw ActivityError("OutOfStock",
                         std::to_string(missing.size()) + " article(s) of order " + order(call.input) + " are not there",
                         true, missing);
+  }
+  for (const auto& [sku, quantity] : wanted) {
+    call.db.run("UPDATE stock SET on_hand = on_hand - ?, reserved = reserved + ? WHERE namespace = ? AND sku = ?",
+                {quantity, quantity, call.context.namespace_name, sku});
+    call.db.run(
+        "INSERT INTO reservations (reservation_key, sku, namespace, order_id, reservation_id, quantity, returned, "
+        "state) VALUES (?, ?, ?, ?, ?, ?, 0, 'reserved')",
+        {call.key, sku, call.context.namespace_name, order(call.input), reservation(call.input), quantity});
+    book(call, sku, "reserve", before[sku], -quantity);
   }
   return {{"reservation_id", reservation(call.input)}};
 }
