@@ -80,6 +80,7 @@ struct WorkflowEntry {
   std::deque<Waiting> waiting;
   bool loading = false;
   bool busy = false;        // a script or a read of history holds the runs; requests wait
+  uint64_t batch = 0;       // the newest batch that one of its runs is part of, durable or not; 0 = none yet
   uint64_t generation = 0;  // raised when runs were dropped: answers to older questions are void
   std::list<WorkflowEntry*>::iterator use;
 };

@@ -160,8 +160,8 @@ class Owner {
 
   // owner_commit.cc
   Gathering& gathering();
-  Gathering& group_of(const WorkflowEntry& entry);
-  Gathering& mark_dirty(const WorkflowEntry& entry, CachedRun& run);
+  Gathering& group_of(WorkflowEntry& entry);
+  Gathering& mark_dirty(WorkflowEntry& entry, CachedRun& run);
   void schedule_flush();
   void flush();
   store::Batch build(Gathering& group);

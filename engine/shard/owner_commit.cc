@@ -37,17 +37,16 @@ Owner::Gathering& Owner::gathering() {
 
 // Runs are written as they are when their group is flushed. So whatever a change brings along, a message or another run
 // of the workflow, belongs into the group that holds the workflow's runs already, even if that is full.
-Owner::Gathering& Owner::group_of(const WorkflowEntry& entry) {
-  for (const auto& [id, run] : entry.runs) {
-    if (run == nullptr || run->batch == 0) continue;
-    for (auto& group : gathering_) {
-      if (group->sequence == run->batch) return *group;
-    }
+Owner::Gathering& Owner::group_of(WorkflowEntry& entry) {
+  for (auto& group : gathering_) {
+    if (group->sequence == entry.batch) return *group;
   }
-  return gathering();
+  Gathering& group = gathering();
+  entry.batch = group.sequence;
+  return group;
 }
 
-Owner::Gathering& Owner::mark_dirty(const WorkflowEntry& entry, CachedRun& run) {
+Owner::Gathering& Owner::mark_dirty(WorkflowEntry& entry, CachedRun& run) {
   Gathering& group = group_of(entry);
   if (run.batch == group.sequence) return group;
   run.batch = group.sequence;
