@@ -86,20 +86,21 @@ Fault fault_of(int code, std::string_view message) {
     case 2026:
     case 2048:
     case 2055:
+    case 8027:
     case 9001:
     case 9002:
-    case 9005:  // TiDB: its own servers are away
+    case 9003:
+    case 9004:
+    case 9005:  // TiDB: its own servers are away, or too busy
       return Fault::kConnection;
     case 1205:
     case 1213:
     case 1614:
     case 8002:
+    case 8005:
     case 8022:
-    case 8027:
     case 8028:
-    case 9003:
-    case 9004:
-    case 9007:  // TiDB: write conflicts, a schema that changes, a store that is busy
+    case 9007:  // TiDB: write conflicts, a schema that changes; rolled back
       return Fault::kConflict;
     case 1290:
     case 1792:

@@ -47,6 +47,7 @@ INSTANTIATE_TEST_SUITE_P(
         Error{1105, "Unknown error", Fault::kOther, kInternal},
         Error{8025, "entry too large, the max entry size is 6291456", Fault::kTooLarge, kExhausted},
         Error{9007, "Write conflict", Fault::kConflict, kUnavailable},
+        Error{9003, "TiKV server is busy", Fault::kConnection, kUnavailable},
         Error{9005, "Region is unavailable", Fault::kConnection, kUnavailable},
         Error{1820, "You must SET PASSWORD before executing this statement", Fault::kDenied, kDenied},
         Error{1877, "Table is corrupted", Fault::kDamaged, absl::StatusCode::kDataLoss},
