@@ -42,6 +42,7 @@ class Mariadb:
 
 
 MARIADB = Mariadb()
+SERVERS = []  # all that were started: a test that fails does not stop its own
 
 
 def store_options(path, option="--store"):
@@ -73,6 +74,7 @@ class Server:
             text=True,
             env=environment(),
         )
+        SERVERS.append(self.process)
         line = self.process.stdout.readline()
         match = re.search(r"serving on (\S+)", line)
         assert match, f"the server did not start: {line!r}"
@@ -108,4 +110,6 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_unconfigure():
+    for process in SERVERS:
+        process.kill()
     MARIADB.stop()
