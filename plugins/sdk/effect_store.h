@@ -24,7 +24,7 @@ class EffectStore {
   // parameters, never into the text. What a row is read for in order to change it is read by SELECT ... FOR UPDATE.
   virtual std::vector<Row> run(std::string_view sql, std::initializer_list<Value> parameters = {}) = 0;
   // How many rows the last run() inserted, updated (be it to what they were) or deleted.
-  virtual int64_t changed() const = 0;
+  virtual int64_t changed() = 0;
 };
 
 // The batch did not happen, or nobody knows whether it did: it is to be rolled back and applied again, with care.

@@ -65,7 +65,7 @@ class SqliteStore final : public LedgerStore {
     return rows;
   }
 
-  int64_t changed() const override { return sqlite3_changes64(db_); }
+  int64_t changed() override { return sqlite3_changes64(db_); }
 
   void begin(const Keys&, bool) override { run("BEGIN IMMEDIATE", {}); }
 

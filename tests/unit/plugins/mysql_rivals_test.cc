@@ -81,6 +81,34 @@ TEST_F(RivalLedgersTest, BatchCostsFewStatements) {
   EXPECT_LE(questions() - before - alone, 4);
 }
 
+TEST_F(RivalLedgersTest, CountOfAnUpdateIsItsOwn) {
+  for (int64_t n = 0; n < 3; ++n) outcome(add(n));
+  std::vector<EffectRequest> requests;
+  for (int64_t n = 0; n < 5; ++n) {
+    requests.push_back({.key = "count/" + std::to_string(n), .run = [n](EffectStore& db) {
+                          db.run("UPDATE ours SET note = 'a' WHERE n = ?", {n});
+                          db.run("UPDATE ours SET note = 'b' WHERE n = ?", {n});
+                          return std::to_string(db.changed());
+                        }});
+  }
+  std::string counts;
+  for (auto& answer : together(std::move(requests))) counts += outcome(answer.get());
+  EXPECT_EQ(counts, "11100");
+  EXPECT_EQ(plugins::TestMysql::number("SELECT COUNT(*) FROM " + login_.database + ".ours WHERE note = 'b'"), 3);
+}
+
+TEST_F(RivalLedgersTest, StatementsOfOneEffectKeepTheirOrder) {
+  auto answers = together({{.key = "order", .run = [](EffectStore& db) {
+                              db.run("UPDATE ours SET note = 'early' WHERE n = ?", {int64_t{1}});
+                              db.run("INSERT INTO ours (n, note) VALUES (1, 'made')");
+                              db.run("INSERT INTO ours (n, note) VALUES (2, 'made')");
+                              db.run("UPDATE ours SET note = 'late' WHERE n = ?", {int64_t{2}});
+                              const auto rows = db.run("SELECT note FROM ours WHERE n < 3 ORDER BY n");
+                              return text(rows[0][0]) + " " + text(rows[1][0]);
+                            }}});
+  EXPECT_EQ(outcome(answers[0].get()), "made late");
+}
+
 }  // namespace
 }  // namespace skald::plugin
 
