@@ -54,9 +54,9 @@ TEST_F(RivalLedgersTest, DeadlockHasOneOfThemApplyItsBatchAgain) {
     auto met = std::make_shared<bool>(false);
     return {.key = key, .run = [&, met, first, second](EffectStore& db) {
               ++calls;
-              db.run("UPDATE ours SET note = 'a' WHERE n = ?", {first});
+              db.run("SELECT note FROM ours WHERE n = ? FOR UPDATE", {first});
               if (!*met) *met = true, both.arrive_and_wait();
-              db.run("UPDATE ours SET note = 'b' WHERE n = ?", {second});
+              db.run("SELECT note FROM ours WHERE n = ? FOR UPDATE", {second});
               return std::string("done");
             }};
   };
