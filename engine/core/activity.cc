@@ -86,6 +86,8 @@ CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Comm
       given.task_queue().name().size() > limits.id_length) {
     return bad_activity("ActivityId, ActivityType or TaskQueue exceeds the length limit.");
   }
+  if (is_reserved_task_queue(given.task_queue().name()))
+    return bad_activity("Names of task queues that begin with /_sys/ are reserved.");
   if (given.input().ByteSizeLong() > limits.blob_error_bytes)
     return bad_activity("ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
   if (auto problem = check_retry_policy(given.retry_policy())) return bad_activity(*problem);

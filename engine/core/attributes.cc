@@ -56,16 +56,32 @@ void label_search_attributes(common::SearchAttributes& attributes, const Namespa
   }
 }
 
+std::optional<std::string> check_search_attributes(const Run& run, const common::SearchAttributes& attributes) {
+  const Limits& limits = run.context.limits;
+  const auto& defined = run.context.ns.search_attributes;
+  for (const auto& name : sorted_keys(attributes.indexed_fields())) {
+    const common::Payload& value = attributes.indexed_fields().at(name);
+    const auto type = defined.find(name);
+    if (type == defined.end()) return absl::StrCat("search attribute ", name, " is not defined");
+    if (!is_null(value) && !run.context.is_of_type(value, type->second)) {
+      const char* wanted = type_name(type->second);
+      return absl::StrCat("invalid value for search attribute ", name,
+                          ": it is not of the type that is defined for it, ",
+                          wanted != nullptr ? wanted : "which this server does not know");
+    }
+    if (value.data().size() > limits.search_attribute_value_bytes) {
+      return absl::StrCat("search attribute ", name, " exceeds the size limit of ", limits.search_attribute_value_bytes,
+                          " bytes");
+    }
+  }
+  return std::nullopt;
+}
+
 CommandResult upsert_search_attributes(Run& run, const common::SearchAttributes& upserts, int64_t completed_event_id) {
   const auto bad = [](std::string text) { return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES, std::move(text)}; };
   if (upserts.indexed_fields().empty()) return bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.");
   const Limits& limits = run.context.limits;
-  for (const auto& name : sorted_keys(upserts.indexed_fields())) {
-    if (!run.context.ns.search_attributes.contains(name)) return bad(absl::StrCat("search attribute ", name, " is not defined"));
-    if (upserts.indexed_fields().at(name).data().size() > limits.search_attribute_value_bytes) {
-      return bad(absl::StrCat("search attribute ", name, " exceeds the size limit of ", limits.search_attribute_value_bytes, " bytes"));
-    }
-  }
+  if (auto problem = check_search_attributes(run, upserts)) return bad(*std::move(problem));
   common::SearchAttributes labelled = upserts;
   label_search_attributes(labelled, run.context.ns);
   common::SearchAttributes merged = run.state.search_attributes();

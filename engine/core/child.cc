@@ -59,6 +59,11 @@ CommandResult start_child(Run& run, const Command& command, int64_t completed_ev
     if (to_duration(*timeout) < absl::ZeroDuration()) return bad_child("Timeouts may not be negative.");
   }
   if (!given.cron_schedule().empty() && !check_cron(given.cron_schedule()).ok()) return bad_child("Invalid CronSchedule.");
+  if (is_reserved_task_queue(given.task_queue().name()))
+    return bad_child("Names of task queues that begin with /_sys/ are reserved.");
+  if (!enums::ParentClosePolicy_IsValid(given.parent_close_policy())) return bad_child("Invalid ParentClosePolicy.");
+  if (!enums::WorkflowIdReusePolicy_IsValid(given.workflow_id_reuse_policy()))
+    return bad_child("Invalid WorkflowIdReusePolicy.");
   std::string namespace_id = run.state.namespace_id();
   std::string namespace_name = run.state.namespace_();
   if (!given.namespace_().empty() && given.namespace_() != namespace_name) {
@@ -66,6 +71,10 @@ CommandResult start_child(Run& run, const Command& command, int64_t completed_ev
     if (!id) return bad_child(absl::StrCat("Namespace ", given.namespace_(), " is not found."));
     namespace_id = *std::move(id);
     namespace_name = given.namespace_();
+  }
+  // Another namespace's attributes are not known here.
+  if (namespace_id == run.state.namespace_id()) {
+    if (auto problem = check_search_attributes(run, given.search_attributes())) return bad_child(*std::move(problem));
   }
   if (run.state.children().size() >= limits.pending_children) {
     return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED, "too many child workflows are pending"};

@@ -133,6 +133,9 @@ CommandResult continue_as_new(Run& run, const temporal::api::command::v1::Contin
     return bad("Timeouts may not be negative.");
   }
   if (!command.cron_schedule().empty() && !check_cron(command.cron_schedule()).ok()) return bad("Invalid CronSchedule.");
+  if (is_reserved_task_queue(command.task_queue().name()))
+    return bad("Names of task queues that begin with /_sys/ are reserved.");
+  if (auto problem = check_search_attributes(run, command.search_attributes())) return bad(*std::move(problem));
   Beginning next = continued(run, enums::CONTINUE_AS_NEW_INITIATOR_WORKFLOW);
   auto& attributes = next.attributes;
   if (!command.workflow_type().name().empty()) attributes.mutable_workflow_type()->set_name(command.workflow_type().name());

@@ -21,6 +21,18 @@ CommandResult record_marker(Run& run, const temporal::api::command::v1::Command&
   return std::nullopt;
 }
 
+// No cause speaks of a command's type: the ones for bad attributes each mean one command, and UNHANDLED_COMMAND means
+// that new events came.
+CommandError not_offered(enums::CommandType type) {
+  const auto cause = enums::WORKFLOW_TASK_FAILED_CAUSE_FEATURE_DISABLED;
+  if (type == enums::COMMAND_TYPE_UNSPECIFIED) return {cause, "a command has no type"};
+  if (enums::CommandType_IsValid(type)) {
+    return {cause, absl::StrCat("the command ", enums::CommandType_Name(type), " is not implemented by this server")};
+  }
+  return {cause, absl::StrCat("this server does not know commands of type ", static_cast<int>(type),
+                              "; its worker may be of a newer release")};
+}
+
 }  // namespace
 
 bool is_closing(const temporal::api::command::v1::Command& command) {
@@ -79,9 +91,7 @@ CommandResult apply_command(Run& run, const temporal::api::command::v1::Command&
     case enums::COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES:
       return modify_properties(run, command.modify_workflow_properties_command_attributes().upserted_memo(), completed);
     default:
-      return CommandError{
-          enums::WORKFLOW_TASK_FAILED_CAUSE_UNSPECIFIED,
-          absl::StrCat("the command ", enums::CommandType_Name(command.command_type()), " is not implemented by this server")};
+      return not_offered(command.command_type());
   }
 }
 

@@ -34,6 +34,8 @@ struct Context {
   const NamespaceSettings& ns;
   // The id of a namespace by name, for commands that reach into another one; nullopt if there is none.
   absl::FunctionRef<std::optional<std::string>(std::string_view)> namespace_id;
+  // Whether a search attribute's value is of this type (IndexedValueType).
+  absl::FunctionRef<bool(const temporal::api::common::v1::Payload&, int type)> is_of_type;
 };
 
 // The current run of the workflow id that is to be started, if there ever was one.

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace skald::core {
 
@@ -37,5 +38,9 @@ struct Limits {
   int workflow_task_backoff_from_attempt = 4;
   absl::Duration continue_as_new_min_interval = absl::Seconds(1);
 };
+
+// Names of task queues that begin so are the engine's own.
+inline constexpr std::string_view kReservedTaskQueues = "/_sys/";
+constexpr bool is_reserved_task_queue(std::string_view name) { return name.starts_with(kReservedTaskQueues); }
 
 }  // namespace skald::core

@@ -150,6 +150,8 @@ absl::Status request_cancel(Run& run, const std::string& reason, const std::stri
                             const common::WorkflowExecution* sender);
 
 // attributes.cc
+// What is wrong with these attributes in the run's namespace; nullopt if nothing is.
+std::optional<std::string> check_search_attributes(const Run& run, const common::SearchAttributes& attributes);
 CommandResult upsert_search_attributes(Run& run, const common::SearchAttributes& upserts, int64_t completed_event_id);
 CommandResult modify_properties(Run& run, const common::Memo& upserts, int64_t completed_event_id);
 

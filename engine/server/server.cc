@@ -146,7 +146,7 @@ absl::Status Server::Parts::start_engine(const ServerOptions& options,
         {*loops.back(), *lease, base::make_system_random(), make_script_worker(options, owner_limits.cache_bytes)});
   }
   engine = std::make_unique<shard::EngineImpl>(
-      shard::EngineOptions{clock, *store, *matching, *namespaces, limits}, owner_limits, std::move(owners),
+      shard::EngineOptions{clock, *store, *matching, *namespaces, limits, visibility::is_of_type}, owner_limits, std::move(owners),
       [](const auto& attributes, const core::NamespaceSettings& ns) {
         return visibility::decode_attributes(attributes, ns.search_attributes);
       },

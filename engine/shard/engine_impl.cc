@@ -13,19 +13,21 @@ EngineImpl::EngineImpl(EngineOptions options, OwnerLimits owner_limits, std::vec
   for (OwnerLoop& loop : loops) {
     embedded_ = loop.embedded;
     first_slots_.push_back(loop.lease.first_slot);
-    owners_.push_back(std::make_unique<Owner>(OwnerParts{.clock = options_.clock,
-                                                         .executor = loop.executor,
-                                                         .store = options_.store,
-                                                         .matching = options_.matching,
-                                                         .namespaces = options_.namespaces,
-                                                         .limits = options_.limits,
-                                                         .random = std::move(loop.random),
-                                                         .embedded = loop.embedded,
-                                                         .lease = loop.lease,
-                                                         .owner_limits = owner_limits,
-                                                         .decode_attributes = decode_attributes,
-                                                         .deliver = [this](const core::state::OutboxMessage& message) { deliver(message); },
-                                                         .on_fatal = on_fatal}));
+    owners_.push_back(std::make_unique<Owner>(
+        OwnerParts{.clock = options_.clock,
+                   .executor = loop.executor,
+                   .store = options_.store,
+                   .matching = options_.matching,
+                   .namespaces = options_.namespaces,
+                   .limits = options_.limits,
+                   .random = std::move(loop.random),
+                   .embedded = loop.embedded,
+                   .lease = loop.lease,
+                   .owner_limits = owner_limits,
+                   .decode_attributes = decode_attributes,
+                   .is_of_type = options_.is_of_type,
+                   .deliver = [this](const core::state::OutboxMessage& message) { deliver(message); },
+                   .on_fatal = on_fatal}));
   }
   options_.matching.on_room([this] {
     for (auto& owner : owners_) owner->work_scan();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ struct EngineOptions {
   matching::Matching& matching;
   NamespaceSource& namespaces;
   core::Limits limits;
+  // Whether a search attribute's value is of this type (IndexedValueType).
+  std::function<bool(const temporal::api::common::v1::Payload&, int type)> is_of_type;
   absl::Duration poll_timeout = absl::Seconds(60);
   absl::Duration history_wait = absl::Seconds(20);
   int history_page_events = 256;

@@ -33,7 +33,7 @@ void Owner::start() {
 }
 
 core::Context Owner::context(const core::NamespaceSettings& ns) const {
-  return core::Context{now(), *parts_.random, parts_.limits, ns, find_namespace_};
+  return core::Context{now(), *parts_.random, parts_.limits, ns, find_namespace_, parts_.is_of_type};
 }
 
 void Owner::submit(store::WorkflowKey key, std::string run_id, WorkflowEntry::Operation operation,

@@ -55,6 +55,8 @@ struct OwnerParts {
   std::function<std::map<std::string, store::AttributeValue>(const temporal::api::common::v1::SearchAttributes&,
                                                              const core::NamespaceSettings&)>
       decode_attributes;
+  // Whether a search attribute's value is of this type (IndexedValueType).
+  std::function<bool(const temporal::api::common::v1::Payload&, int type)> is_of_type;
   // Hands a durable message to the owner of its target. Called on this owner's executor.
   std::function<void(const core::state::OutboxMessage&)> deliver;
   // The lease was lost, or the store is damaged: the process must end. Called once.
@@ -201,6 +203,7 @@ class Owner {
   void sweep_waiters();
 
   // queries.cc
+  bool keeps_failing(const CachedRun& run) const;
   void query_embedded(WorkflowEntry& entry, CachedRun& run);
   void dispatch_query(CachedRun& run, const std::string& id);
   core::api::PollWorkflowTaskQueueResponse query_task(const CachedRun& run, const PendingQuery& query) const;

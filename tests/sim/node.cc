@@ -65,7 +65,7 @@ Node::Node(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk,
   limits.cache_bytes = 64 << 10;  // small: runs leave memory and come back
   limits.batch_rows = 6;           // small: what is told together must not be split over two batches
   parts.engine = std::make_unique<shard::EngineImpl>(
-      shard::EngineOptions{world.clock(), parts.store, parts.matching, *parts.namespaces, core::Limits()}, limits,
+      shard::EngineOptions{world.clock(), parts.store, parts.matching, *parts.namespaces, core::Limits(), visibility::is_of_type}, limits,
       std::move(owners),
       [](const auto& attributes, const core::NamespaceSettings& ns) {
         return visibility::decode_attributes(attributes, ns.search_attributes);

@@ -85,7 +85,8 @@ class Order {
 
   core::Context context() {
     static const auto no_namespace = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
-    return {now_, *random_, limits_, ns_, no_namespace};
+    static const auto any_type = [](const auto&, int) { return true; };
+    return {now_, *random_, limits_, ns_, no_namespace, any_type};
   }
 
   core::Transition apply(const core::Input& input) {

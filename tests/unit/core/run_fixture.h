@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 
 #include "temporal/api/enums/v1/event_type.pb.h"
 #include "temporal/api/enums/v1/failed_cause.pb.h"
@@ -25,7 +26,7 @@ class RunTest : public ::testing::Test {
 
   Context context() {
     static const auto no_namespace = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
-    return {now_, *random_, limits_, ns_, no_namespace};
+    return {now_, *random_, limits_, ns_, no_namespace, is_of_type_};
   }
 
   api::StartWorkflowExecutionRequest request() {
@@ -136,6 +137,7 @@ class RunTest : public ::testing::Test {
   std::unique_ptr<base::Random> random_ = base::make_seeded_random(7);
   Limits limits_;
   NamespaceSettings ns_;
+  std::function<bool(const common::Payload&, int)> is_of_type_ = [](const common::Payload&, int) { return true; };
   state::RunState run_;
   std::vector<temporal::api::history::v1::HistoryEvent> events_;
 };
