@@ -1,9 +1,10 @@
 // Time, and those who wait for it: due runs are ticked, sleeping ones are found by looking ahead in the store, and readers of history
 // are woken by new events or their deadline.
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
+
+#include <absl/strings/str_cat.h>
+#include <spdlog/spdlog.h>
 
 #include "engine/base/text.h"
 #include "engine/shard/owner.h"
@@ -15,6 +16,12 @@ namespace {
 constexpr absl::Duration kScanRetryInterval = absl::Seconds(1);
 constexpr absl::Duration kWaiterSweepInterval = absl::Milliseconds(500);
 constexpr size_t kHistoryReadBytes = 4 << 20;
+
+absl::Status damaged(const store::RunKey& key, const store::HistoryChunk& chunk) {
+  return absl::DataLossError(absl::StrCat(
+      "the history of workflow ", key.workflow_id, ", run ", key.run_id, ", is damaged in the store: events ",
+      chunk.first_event_id, " to ", chunk.last_event_id, " cannot be read; `skald store check` tells what else is"));
+}
 
 }  // namespace
 
@@ -202,6 +209,7 @@ void Owner::read_stored(const store::RunKey& key, int64_t from, int64_t last, st
           if (!chunks.ok()) return done(chunks.status());
           int64_t next = from;
           for (const store::HistoryChunk& chunk : *chunks) {
+            if (!is_sound(chunk.bytes, chunk.first_event_id, chunk.last_event_id)) return done(damaged(key, chunk));
             before += slice_events(chunk.bytes, chunk.first_event_id, next, last);
             next = chunk.last_event_id + 1;
           }

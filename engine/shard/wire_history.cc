@@ -1,9 +1,10 @@
 #include "engine/shard/wire_history.h"
 
-#include <google/protobuf/io/coded_stream.h>
-
 #include <algorithm>
 #include <vector>
+
+#include <google/protobuf/arena.h>
+#include <google/protobuf/io/coded_stream.h>
 
 namespace skald::shard {
 namespace {
@@ -50,6 +51,17 @@ std::string_view slice_events(std::string_view history, int64_t first_event_id, 
   const size_t begin = from > first_event_id ? prefix_size(history, from - first_event_id) : 0;
   const std::string_view rest = history.substr(begin);
   return rest.substr(0, prefix_size(rest, to - std::max(from, first_event_id) + 1));
+}
+
+bool is_sound(std::string_view history, int64_t first_event_id, int64_t last_event_id) {
+  google::protobuf::Arena arena;
+  auto& parsed = *google::protobuf::Arena::CreateMessage<temporal::api::history::v1::History>(&arena);
+  if (!parsed.ParseFromArray(history.data(), static_cast<int>(history.size()))) return false;
+  int64_t id = first_event_id;
+  for (const auto& event : parsed.events()) {
+    if (event.event_id() != id++) return false;
+  }
+  return id == last_event_id + 1;
 }
 
 int64_t count_events(std::string_view history) {

@@ -18,6 +18,9 @@ size_t prefix_size(std::string_view history, int64_t events);
 // `history` holds first_event_id.. in order; the part of it with the ids from..to (both included; may lie outside).
 std::string_view slice_events(std::string_view history, int64_t first_event_id, int64_t from, int64_t to);
 
+// Whether `history` is whole, and holds the events with these ids and nothing else.
+bool is_sound(std::string_view history, int64_t first_event_id, int64_t last_event_id);
+
 int64_t count_events(std::string_view history);
 
 // The events in the opposite order.

@@ -124,6 +124,26 @@ def test_a_bad_script_fails_its_own_task_with_file_and_line_and_the_server_lives
     server.stop()
 
 
+DAMAGES = {"torn": "substr(events, 1, length(events) / 2)", "other bytes": "randomblob(length(events))", "nothing": "x''"}
+
+
+@pytest.mark.only_sqlite
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_history_is_told_in_one_sentence(tmp_path, damage):
+    server = Server(tmp_path / "skald.sqlite").start()
+    for name in ("damaged", "whole"):
+        assert cli(server, "start", "--type", "t", "--id", name, "--task-queue", "q").returncode == 0
+    server.stop()
+    with sqlite3.connect(server.path) as data:
+        data.execute(f"UPDATE history SET events = {damage} WHERE run_id IN (SELECT run_id FROM visibility WHERE workflow_id = 'damaged')")
+    server.start()
+    shown = cli(server, "show", "damaged")
+    assert shown.returncode != 0
+    assert "the history of workflow damaged" in shown.stderr and "is damaged in the store" in shown.stderr, shown.stderr
+    assert cli(server, "show", "whole").returncode == 0
+    server.stop()
+
+
 @pytest.mark.only_sqlite
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
 def test_a_full_disk_refuses_and_loses_nothing(tmp_path):
