@@ -131,7 +131,10 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::api::Poll
                    parts_.embedded->forget(run.key.run_id);
                    // A first failure is written to history and tried again at once. Later ones are left to the task's timeout, which grows: it
                    // paces the attempts, as it does for every SDK.
-                   if (token.attempt() > 1) return requeue_task_queries(run);
+                   if (token.attempt() > 1) {
+                     requeue_task_queries(run);
+                     return pump_queries(entry, run);
+                   }
                    request.set_identity(kEmbeddedIdentity);
                    core::Transition transition = core::apply(run.state, core::FailWorkflowTask{token, std::move(request)}, context(*ns));
                    requeue_task_queries(run);

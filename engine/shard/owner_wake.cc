@@ -70,6 +70,9 @@ void Owner::tick(const store::RunKey& key) {
            if (core::is_expired(run->state, now())) return remove(entry, *run);
            apply(entry, *run, core::Tick{}, [](const absl::Status&, core::Output&) {});
            update_wake(*run);
+           // A workflow task that timed out gives its queries back.
+           if (run->state.workflow_task().started_event_id() == 0) requeue_task_queries(*run);
+           pump_queries(entry, *run);
          },
          [this, key](const absl::Status& status) {
            if (fatal_) return;

@@ -32,6 +32,13 @@ bool closed(const CachedRun& run) { return run.state.status() != enums::WORKFLOW
 
 }  // namespace
 
+// The embedded worker answers at once, or holds the run: a later attempt that is still started has failed, and awaits
+// its timeout.
+bool Owner::keeps_failing(const CachedRun& run) const {
+  const auto& task = run.state.workflow_task();
+  return task.attempt() >= kFailingAttempt || (serves(run) && task.attempt() > 1 && task.started_event_id() != 0);
+}
+
 void Owner::query(WorkflowEntry& entry, CachedRun& run, PendingQuery query) {
   run.queries.push_back(std::move(query));
   waited_for_.emplace(run.serial, &run);
@@ -42,7 +49,7 @@ void Owner::query(WorkflowEntry& entry, CachedRun& run, PendingQuery query) {
 void Owner::pump_queries(WorkflowEntry& entry, CachedRun& run) {
   if (run.queries.empty() || entry.busy) return;
   if (run.state.has_workflow_task() && !closed(run)) {
-    if (run.state.workflow_task().attempt() < kFailingAttempt) return;
+    if (!keeps_failing(run)) return;
     const absl::Status failing =
         core::with_detail(absl::FailedPreconditionError("the workflow task keeps failing, so the query cannot be answered; see the worker's log"),
                           temporal::api::errordetails::v1::WorkflowNotReadyFailure());
