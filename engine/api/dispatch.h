@@ -5,8 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "engine/api/methods.h"
 #include "temporal/api/workflowservice/v1/request_response.pb.h"
+
+#include "engine/api/enum_check.h"
+#include "engine/api/methods.h"
 
 namespace skald::api {
 
@@ -17,10 +19,13 @@ inline constexpr char kClusterName[] = "active";
 
 inline std::string workflow_method(const char* name) { return std::string("/temporal.api.workflowservice.v1.WorkflowService/") + name; }
 
+// The request, if it is one of this type and its enums are known.
 template <typename Request>
 absl::StatusOr<Request> parse(const RawCall& call) {
+  static const EnumCheck enums(*Request::descriptor());
   Request request;
   if (!request.ParseFromString(call.request)) return absl::InvalidArgumentError("the request is no valid " + Request::descriptor()->name() + " message");
+  if (absl::Status status = enums.check(request); !status.ok()) return status;
   return request;
 }
 

@@ -37,10 +37,12 @@ void add_history(const Backend& backend, Methods& methods, const char* name,
     auto call = engine_call(backend, raw, *request);
     if (!call.ok()) return raw.reply(call.status());
     if (auto status = check_execution(request->execution(), backend.limits); !status.ok()) return raw.reply(status);
+    if (auto status = check_page_size("MaximumPageSize", request->maximum_page_size()); !status.ok())
+      return raw.reply(status);
     shard::HistoryRequest history;
     history.workflow_id = request->execution().workflow_id();
     history.run_id = request->execution().run_id();
-    history.page_size = std::max(request->maximum_page_size(), 0);
+    history.page_size = request->maximum_page_size();
     history.next_page_token = request->next_page_token();
     if constexpr (requires { request->wait_new_event(); }) {
       history.wait_new_event = request->wait_new_event();
@@ -67,7 +69,7 @@ void add_history_methods(const Backend& backend, Methods& methods) {
     if (!request.ok()) return raw.reply(request.status());
     auto call = engine_call(backend, raw, *request);
     if (!call.ok()) return raw.reply(call.status());
-    absl::Status status = check_id("TaskQueue", request->task_queue().name(), backend.limits);
+    absl::Status status = check_task_queue(request->task_queue().name(), backend.limits);
     if (status.ok()) status = check_poll_deadline(raw, backend.clock.now());
     if (!status.ok()) return raw.reply(status);
     backend.engine.poll_workflow_task(*std::move(call), *std::move(request), [reply = std::move(raw.reply)](absl::StatusOr<shard::WorkflowTask> task) mutable {

@@ -1,10 +1,17 @@
 #include <algorithm>
 
-#include "engine/api/dispatch.h"
 #include "temporal/api/enums/v1/namespace.pb.h"
+
+#include "engine/api/dispatch.h"
+#include "engine/api/validation.h"
 
 namespace skald::api {
 namespace {
+
+constexpr int kDefaultNamespacePage = 100;
+constexpr int kLargestNamespacePage = 1'000;
+// A page's token is this and the last name of the page before.
+constexpr std::string_view kNamespaceToken = "namespace:";
 
 wire::GetSystemInfoResponse system_info(const Backend& backend) {
   wire::GetSystemInfoResponse response;
@@ -78,6 +85,26 @@ absl::Status change(const wire::UpdateNamespaceRequest& request, namespaces::Rec
   return absl::OkStatus();
 }
 
+absl::StatusOr<wire::ListNamespacesResponse> list_namespaces(const Backend& backend,
+                                                             const wire::ListNamespacesRequest& request) {
+  if (auto status = check_page_size("PageSize", request.page_size()); !status.ok()) return status;
+  std::string_view after = request.next_page_token();
+  if (!after.empty()) {
+    if (!after.starts_with(kNamespaceToken)) return absl::InvalidArgumentError("Invalid NextPageToken.");
+    after.remove_prefix(kNamespaceToken.size());
+  }
+  const int asked =
+      request.page_size() == 0 ? kDefaultNamespacePage : std::min(request.page_size(), kLargestNamespacePage);
+  const auto most = static_cast<size_t>(asked);
+  auto records = backend.namespaces.list(after, most + 1);
+  const bool more = records.size() > most;
+  if (more) records.pop_back();
+  wire::ListNamespacesResponse response;
+  for (const auto& record : records) describe(backend, record, response.add_namespaces());
+  if (more) response.set_next_page_token(std::string(kNamespaceToken) + records.back().name());
+  return response;
+}
+
 void add_namespaces(const Backend& backend, Methods& methods) {
   answer<wire::DescribeNamespaceRequest>(methods, workflow_method("DescribeNamespace"),
                                          [&backend](const auto& request) -> absl::StatusOr<wire::DescribeNamespaceResponse> {
@@ -90,11 +117,8 @@ void add_namespaces(const Backend& backend, Methods& methods) {
                                            describe(backend, *record, &response);
                                            return response;
                                          });
-  answer<wire::ListNamespacesRequest>(methods, workflow_method("ListNamespaces"), [&backend](const auto&) -> absl::StatusOr<wire::ListNamespacesResponse> {
-    wire::ListNamespacesResponse response;
-    for (const auto& record : backend.namespaces.list()) describe(backend, record, response.add_namespaces());
-    return response;
-  });
+  answer<wire::ListNamespacesRequest>(methods, workflow_method("ListNamespaces"),
+                                      [&backend](const auto& request) { return list_namespaces(backend, request); });
   answer<wire::RegisterNamespaceRequest>(methods, workflow_method("RegisterNamespace"),
                                          [&backend](const auto& request) -> absl::StatusOr<wire::RegisterNamespaceResponse> {
                                            if (request.is_global_namespace()) {

@@ -28,8 +28,6 @@ absl::Status all(std::initializer_list<absl::Status> checks) {
 absl::Status check_policies(const wire::StartWorkflowExecutionRequest& request) {
   const auto reuse = request.workflow_id_reuse_policy();
   const auto conflict = request.workflow_id_conflict_policy();
-  if (!enums::WorkflowIdReusePolicy_IsValid(reuse)) return absl::InvalidArgumentError("Invalid WorkflowIdReusePolicy.");
-  if (!enums::WorkflowIdConflictPolicy_IsValid(conflict)) return absl::InvalidArgumentError("Invalid WorkflowIdConflictPolicy.");
   if (conflict != enums::WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED && reuse == enums::WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING) {
     return absl::InvalidArgumentError(
         "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together with a WorkflowIDConflictPolicy.");
@@ -52,6 +50,19 @@ absl::Status check_optional_id(std::string_view what, const std::string& id, con
 absl::Status check_id(std::string_view what, const std::string& id, const core::Limits& limits) {
   if (id.empty()) return absl::InvalidArgumentError(absl::StrCat(view(what), " is not set on request."));
   return check_optional_id(what, id, limits);
+}
+
+absl::Status check_task_queue(const std::string& name, const core::Limits& limits) {
+  if (core::is_reserved_task_queue(name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Invalid TaskQueue: names that begin with ", view(core::kReservedTaskQueues), " are reserved."));
+  }
+  return check_id("TaskQueue", name, limits);
+}
+
+absl::Status check_page_size(std::string_view what, int page_size) {
+  if (page_size >= 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(view(what), " may not be negative."));
 }
 
 absl::Status check_run_id(const std::string& run_id) {
@@ -123,25 +134,31 @@ absl::Status check_start(const wire::StartWorkflowExecutionRequest& request, con
   return all({
       check_id("WorkflowId", request.workflow_id(), limits),
       check_id("WorkflowType", request.workflow_type().name(), limits),
-      check_id("TaskQueue", request.task_queue().name(), limits),
+      check_task_queue(request.task_queue().name(), limits),
       check_optional_id("RequestId", request.request_id(), limits),
       check_timeout("WorkflowExecutionTimeoutSeconds", request.workflow_execution_timeout()),
       check_timeout("WorkflowRunTimeoutSeconds", request.workflow_run_timeout()),
       check_timeout("WorkflowTaskTimeoutSeconds", request.workflow_task_timeout()),
       check_timeout("WorkflowStartDelay", request.workflow_start_delay()),
-      !request.cron_schedule().empty() && (request.workflow_start_delay().seconds() > 0 || request.workflow_start_delay().nanos() > 0)
+      !request.cron_schedule().empty() &&
+              (request.workflow_start_delay().seconds() > 0 || request.workflow_start_delay().nanos() > 0)
           ? absl::InvalidArgumentError("CronSchedule and WorkflowStartDelay may not be used together.")
           : absl::OkStatus(),
       check_retry_policy(request.retry_policy()),
       check_policies(request),
       check_payloads("Input", request.input(), limits),
-      request.memo().ByteSizeLong() > limits.memo_error_bytes ? absl::InvalidArgumentError("Memo exceeds size limit.") : absl::OkStatus(),
+      request.memo().ByteSizeLong() > limits.memo_error_bytes ? absl::InvalidArgumentError("Memo exceeds size limit.")
+                                                              : absl::OkStatus(),
       check_search_attributes(request.search_attributes(), ns, limits),
-      request.user_metadata().summary().ByteSizeLong() > limits.summary_bytes ? absl::InvalidArgumentError("UserMetadata.Summary exceeds size limit.")
-                                                                              : absl::OkStatus(),
-      request.user_metadata().details().ByteSizeLong() > limits.details_bytes ? absl::InvalidArgumentError("UserMetadata.Details exceeds size limit.")
-                                                                              : absl::OkStatus(),
-      request.completion_callbacks_size() > 0 ? absl::UnimplementedError("completion callbacks are not implemented by this server") : absl::OkStatus(),
+      request.user_metadata().summary().ByteSizeLong() > limits.summary_bytes
+          ? absl::InvalidArgumentError("UserMetadata.Summary exceeds size limit.")
+          : absl::OkStatus(),
+      request.user_metadata().details().ByteSizeLong() > limits.details_bytes
+          ? absl::InvalidArgumentError("UserMetadata.Details exceeds size limit.")
+          : absl::OkStatus(),
+      request.completion_callbacks_size() > 0
+          ? absl::UnimplementedError("completion callbacks are not implemented by this server")
+          : absl::OkStatus(),
   });
 }
 

@@ -17,6 +17,8 @@ namespace wire = temporal::api::workflowservice::v1;
 
 absl::Status check_id(std::string_view what, const std::string& id, const core::Limits& limits);           // set, and not too long
 absl::Status check_optional_id(std::string_view what, const std::string& id, const core::Limits& limits);  // not too long
+absl::Status check_task_queue(const std::string& name, const core::Limits& limits);                         // an id, and not reserved
+absl::Status check_page_size(std::string_view what, int page_size);                                         // not negative
 absl::Status check_run_id(const std::string& run_id);                                                       // empty or a UUID
 absl::Status check_execution(const temporal::api::common::v1::WorkflowExecution& execution, const core::Limits& limits);
 absl::Status check_timeout(std::string_view what, const google::protobuf::Duration& timeout);

@@ -33,13 +33,15 @@ void add_worker_methods(const Backend& backend, Methods& methods) {
   add(backend, methods, "RecordActivityTaskHeartbeat", &Engine::heartbeat, fine);
   add(backend, methods, "RecordActivityTaskHeartbeatById", &Engine::heartbeat_by_id, by_id);
   add(backend, methods, "DescribeTaskQueue", &Engine::describe_task_queue,
-      [&limits](wire::DescribeTaskQueueRequest& request, const core::NamespaceSettings&) { return check_id("TaskQueue", request.task_queue().name(), limits); });
+      [&limits](wire::DescribeTaskQueueRequest& request, const core::NamespaceSettings&) {
+        return check_task_queue(request.task_queue().name(), limits);
+      });
   methods[workflow_method("PollActivityTaskQueue")] = [&backend](RawCall raw) {
     auto request = parse<wire::PollActivityTaskQueueRequest>(raw);
     if (!request.ok()) return raw.reply(request.status());
     auto call = engine_call(backend, raw, *request);
     if (!call.ok()) return raw.reply(call.status());
-    absl::Status status = check_id("TaskQueue", request->task_queue().name(), backend.limits);
+    absl::Status status = check_task_queue(request->task_queue().name(), backend.limits);
     if (status.ok()) status = check_poll_deadline(raw, backend.clock.now());
     if (!status.ok()) return raw.reply(status);
     backend.engine.poll_activity_task(*std::move(call), *std::move(request), serialized<wire::PollActivityTaskQueueResponse>(raw));

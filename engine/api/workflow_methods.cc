@@ -23,7 +23,7 @@ void add_listing(const Backend& backend, Methods& methods) {
     if (!request.ok()) return raw.reply(request.status());
     auto call = engine_call(backend, raw, *request);
     if (!call.ok()) return raw.reply(call.status());
-    if (request->page_size() < 0) return raw.reply(absl::InvalidArgumentError("PageSize may not be negative."));
+    if (auto status = check_page_size("PageSize", request->page_size()); !status.ok()) return raw.reply(status);
     auto filter = visibility::parse_filter(request->query(), call->ns->search_attributes);
     if (!filter.ok()) return raw.reply(filter.status());
     const int page_size = request->page_size() == 0 ? kLargestListPage : std::min(request->page_size(), kLargestListPage);

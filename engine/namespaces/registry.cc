@@ -88,10 +88,12 @@ absl::StatusOr<Record> Registry::describe(std::string_view name, std::string_vie
   return found->second.record;
 }
 
-std::vector<Record> Registry::list() const {
+std::vector<Record> Registry::list(std::string_view after, size_t most) const {
   const std::lock_guard lock(mutex_);
   std::vector<Record> records;
-  for (const auto& [name, entry] : by_name_) records.push_back(entry.record);
+  for (auto next = by_name_.upper_bound(after); next != by_name_.end() && records.size() < most; ++next) {
+    records.push_back(next->second.record);
+  }
   return records;
 }
 

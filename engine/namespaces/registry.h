@@ -3,6 +3,7 @@
 #include <absl/functional/function_ref.h>
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,7 +32,8 @@ class Registry final : public shard::NamespaceSource {
 
   // NOT_FOUND `Namespace X is not found.`, with NamespaceNotFoundFailure.
   absl::StatusOr<Record> describe(std::string_view name, std::string_view id) const;
-  std::vector<Record> list() const;  // by name
+  // By name: those after this one, `most` at most.
+  std::vector<Record> list(std::string_view after = "", size_t most = SIZE_MAX) const;
   // ALREADY_EXISTS `Namespace already exists.`, with NamespaceAlreadyExistsFailure. The id and the time are given here.
   absl::Status add(Record record);
   // Reads the record, has `change` change it and saves it, as one step. What `change` refuses is returned and not saved.

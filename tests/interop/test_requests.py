@@ -62,6 +62,9 @@ REFUSED_STARTS = {
     "undefined search attribute": lambda r: setattr(r.search_attributes.indexed_fields["Nope"], "data", b'"x"'),
     "bad cron": lambda r: setattr(r, "cron_schedule", "not a cron"),
     "three megabytes of input": lambda r: setattr(r.input.payloads.add(), "data", b"x" * (3 << 20)),
+    "reuse policy that is none": lambda r: setattr(r, "workflow_id_reuse_policy", 99),
+    "conflict policy that is none": lambda r: setattr(r, "workflow_id_conflict_policy", -1),
+    "reserved task queue": lambda r: setattr(r.task_queue, "name", "/_sys/q"),
     "contradictory policies": lambda r: (setattr(r, "workflow_id_reuse_policy", 4), setattr(r, "workflow_id_conflict_policy", 1)),
 }
 
@@ -149,6 +152,80 @@ def test_a_change_of_search_attributes_is_refused_whole(server, method, attribut
     before = defined(server)
     assert operate(server, method, search_attributes=attributes)[0] == code
     assert defined(server) == before
+
+
+def page_of(server, size, token=b""):
+    _, response = call(server, "ListNamespaces", api.ListNamespacesRequest(page_size=size, next_page_token=token))
+    return [listed.namespace_info.name for listed in response.namespaces], response.next_page_token
+
+
+def test_namespaces_are_listed_by_pages(server):
+    for name in ("paged-1", "paged-2", "paged-3"):
+        request = api.RegisterNamespaceRequest(namespace=name)
+        request.workflow_execution_retention_period.seconds = 24 * 3600
+        assert call(server, "RegisterNamespace", request)[0] is None
+    everything, token = page_of(server, 0)
+    assert not token and everything == sorted(everything) and len(everything) >= 4
+    by_pages, token = page_of(server, 3)
+    while token:
+        names, token = page_of(server, 3, token)
+        assert len(names) <= 3
+        by_pages += names
+    assert by_pages == everything
+    assert page_of(server, len(everything)) == (everything, b""), "a page that holds all says so"
+
+
+@pytest.mark.parametrize("token", [b"garbage", b"1:0:paged-1", b"\xff\x00"])
+def test_a_page_token_of_another_list_is_refused(server, token):
+    request = api.ListNamespacesRequest(next_page_token=token)
+    assert call(server, "ListNamespaces", request) == (RPCStatusCode.INVALID_ARGUMENT, "Invalid NextPageToken.")
+
+
+NEGATIVE_PAGES = {
+    "ListNamespaces": api.ListNamespacesRequest(page_size=-1),
+    "ListWorkflowExecutions": api.ListWorkflowExecutionsRequest(namespace="default", page_size=-1),
+    "GetWorkflowExecutionHistory": api.GetWorkflowExecutionHistoryRequest(namespace="default", maximum_page_size=-1, execution={"workflow_id": "a"}),
+    "GetWorkflowExecutionHistoryReverse": api.GetWorkflowExecutionHistoryReverseRequest(
+        namespace="default", maximum_page_size=-1, execution={"workflow_id": "a"}
+    ),
+}
+
+
+@pytest.mark.parametrize("method, request_", NEGATIVE_PAGES.items(), ids=NEGATIVE_PAGES.keys())
+def test_a_negative_page_size_is_refused(server, method, request_):
+    status, text = call(server, method, request_)
+    assert status == RPCStatusCode.INVALID_ARGUMENT
+    assert "PageSize may not be negative" in text
+
+
+WRONG_ENUMS = {
+    "history_event_filter_type": ("GetWorkflowExecutionHistory", api.GetWorkflowExecutionHistoryRequest(namespace="default", history_event_filter_type=99)),
+    "task_queue.kind": ("PollActivityTaskQueue", api.PollActivityTaskQueueRequest(namespace="default", task_queue={"name": "q", "kind": 77})),
+    "workflow_id_conflict_policy": (
+        "SignalWithStartWorkflowExecution",
+        api.SignalWithStartWorkflowExecutionRequest(namespace="default", workflow_id_conflict_policy=42),
+    ),
+    "query_reject_condition": ("QueryWorkflow", api.QueryWorkflowRequest(namespace="default", query_reject_condition=8)),
+    "task_queue_type": ("DescribeTaskQueue", api.DescribeTaskQueueRequest(namespace="default", task_queue_type=12)),
+    "cause": ("RespondWorkflowTaskFailed", api.RespondWorkflowTaskFailedRequest(namespace="default", cause=1234)),
+}
+
+
+@pytest.mark.parametrize("field, asked", WRONG_ENUMS.items(), ids=WRONG_ENUMS.keys())
+def test_a_number_that_no_enum_names_is_refused_by_its_field(server, field, asked):
+    status, text = call(server, *asked)
+    assert status == RPCStatusCode.INVALID_ARGUMENT
+    assert re.match(rf"Invalid {field}: -?\d+ is no \w+\.$", text), text
+
+
+RESERVED = {"name": "/_sys/orders/1"}
+
+
+@pytest.mark.parametrize("method", ["PollWorkflowTaskQueue", "PollActivityTaskQueue", "DescribeTaskQueue"])
+def test_a_reserved_task_queue_is_refused(server, method):
+    status, text = call(server, method, getattr(api, method + "Request")(namespace="default", task_queue=RESERVED))
+    assert status == RPCStatusCode.INVALID_ARGUMENT
+    assert "/_sys/" in text
 
 
 def test_search_attributes_of_an_unknown_namespace_are_not_found(server):

@@ -58,6 +58,20 @@ TEST_F(RegistryTest, TheFirstStartMakesDefaultAndTheNextKeepsIt) {
   EXPECT_EQ(registry_->list().size(), 1u);
 }
 
+TEST_F(RegistryTest, ListsByNameFromAnyNameOn) {
+  for (const char* name : {"orders", "billing", "stock"}) ASSERT_TRUE(registry_->add(record(name, 72)).ok());
+  const auto names = [&](std::string_view after, size_t most) {
+    std::vector<std::string> found;
+    for (const Record& one : registry_->list(after, most)) found.push_back(one.name());
+    return found;
+  };
+  EXPECT_THAT(names("", 9), testing::ElementsAre("billing", "default", "orders", "stock"));
+  EXPECT_THAT(names("default", 1), testing::ElementsAre("orders"));
+  EXPECT_THAT(names("kitchen", 9), testing::ElementsAre("orders", "stock"))
+      << "a name that is not there is a place all the same";
+  EXPECT_THAT(names("stock", 9), testing::IsEmpty());
+}
+
 TEST_F(RegistryTest, ARegisteredNamespaceIsFoundByNameAndIdAfterARestart) {
   ASSERT_TRUE(registry_->add(record("orders", 72)).ok());
   registry_ = open();
