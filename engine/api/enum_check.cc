@@ -21,6 +21,12 @@ bool is_opaque(const Descriptor& type) {
   return std::find(std::begin(kOpaque), std::end(kOpaque), type.full_name()) != std::end(kOpaque);
 }
 
+// A worker newer than this server knows causes that we do not: they are recorded, and nothing is decided by them.
+bool is_recorded_only(const FieldDescriptor& field) {
+  return field.enum_type() != nullptr &&
+         field.enum_type()->full_name() == "temporal.api.enums.v1.WorkflowTaskFailedCause";
+}
+
 }  // namespace
 
 EnumCheck::EnumCheck(const Descriptor& request) { learn(request); }
@@ -32,6 +38,7 @@ bool EnumCheck::learn(const Descriptor& type) {
   std::vector<const FieldDescriptor*> fields;
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor* field = type.field(i);
+    if (is_recorded_only(*field)) continue;
     const bool leads =
         field->enum_type() != nullptr || (field->message_type() != nullptr && learn(*field->message_type()));
     if (leads) fields.push_back(field);

@@ -12,7 +12,8 @@
 namespace skald::api {
 
 // Refuses a request with an enum number that its type does not name: proto3 lets such numbers through. Payloads,
-// failures and histories are their authors', and commands are the core's to judge: none of them is looked into.
+// failures and histories are their authors', and commands are the core's to judge: none of them is looked into, nor is
+// the cause that a worker gives for a failed task.
 // Immutable: thread-safe.
 class EnumCheck {
  public:

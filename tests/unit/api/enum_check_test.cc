@@ -64,6 +64,12 @@ TEST(EnumCheck, LooksAtEveryElementOfAList) {
   EXPECT_EQ(refusal(request), "Invalid task_queue_types: 55 is no TaskQueueType.");
 }
 
+TEST(EnumCheck, LetsACausePassThatANewerWorkerKnows) {
+  wire::RespondWorkflowTaskFailedRequest request;
+  request.set_cause(static_cast<enums::WorkflowTaskFailedCause>(9'999));
+  EXPECT_EQ(refusal(request), "");
+}
+
 TEST(EnumCheck, LeavesCommandsAndFailuresToThoseWhoReadThem) {
   wire::RespondWorkflowTaskCompletedRequest completed;
   completed.add_commands()->set_command_type(static_cast<enums::CommandType>(99));
