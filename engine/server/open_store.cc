@@ -21,8 +21,9 @@ constexpr char kSqlite[] = "sqlite:";
 absl::StatusOr<std::string> sqlite_path(const std::string& text, const char* option) {
   absl::string_view path = text;
   if (!absl::ConsumePrefix(&path, kSqlite)) {
+    // What was given may hold a password.
     return absl::InvalidArgumentError(
-        absl::StrCat(option, " ", text, ": write sqlite:FILE or mysql://user:password@host:port/database"));
+        absl::StrCat(option, ": write sqlite:FILE or mysql://user:password@host:port/database"));
   }
   if (path.empty())
     return absl::InvalidArgumentError(absl::StrCat(option, " sqlite: names no file; write sqlite:FILE"));
@@ -80,14 +81,15 @@ std::string store_text(const StoreOptions& options) {
   return address.ok() ? kMysql + address->text() : kMysql + std::string("…");
 }
 
-absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& options) {
+absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& options, bool create) {
   if (is_mysql(options.store)) {
     auto address = mysql_address(options);
     if (!address.ok()) return address.status();
     return store::open_mysql({.address = *std::move(address),
                               .writers = options.owners,
                               .readers = options.owners,
-                              .lease_ttl = absl::Seconds(options.lease_seconds)});
+                              .lease_ttl = absl::Seconds(options.lease_seconds),
+                              .create = create});
   }
   const auto path = sqlite_path(options.store, "--store");
   if (!path.ok()) return path.status();

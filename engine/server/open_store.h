@@ -38,7 +38,8 @@ std::string store_text(const StoreOptions& options);
 
 // Opens the store, or makes it. Errors are sentences for the person who named it: INVALID_ARGUMENT if the text is no
 // store's, else as the store's own open says.
-absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& options);
+// Without `create` a database that is not there is NOT_FOUND, and none is made.
+absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& options, bool create = true);
 
 // Where plugins keep their effects, as the plugins' own interface says it (data_path in plugins/sdk/skald_plugin.h):
 // sqlite:PREFIX is the beginning of the names of their files, whose folder is made; mysql://… a database beside which

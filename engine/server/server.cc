@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -146,7 +147,8 @@ absl::Status Server::Parts::start_engine(const ServerOptions& options,
         {*loops.back(), *lease, base::make_system_random(), make_script_worker(options, owner_limits.cache_bytes)});
   }
   engine = std::make_unique<shard::EngineImpl>(
-      shard::EngineOptions{clock, *store, *matching, *namespaces, limits, visibility::is_of_type}, owner_limits, std::move(owners),
+      shard::EngineOptions{clock, *store, *matching, *namespaces, limits, visibility::is_of_type}, owner_limits,
+      std::move(owners),
       [](const auto& attributes, const core::NamespaceSettings& ns) {
         return visibility::decode_attributes(attributes, ns.search_attributes);
       },
@@ -174,7 +176,9 @@ absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
   const auto data_path = options.plugin_store.store.empty() ? plugin_data_path(options.store, ".plugins")
                                                             : plugin_data_path(options.plugin_store);
   if (!data_path.ok()) return data_path.status();
-  auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = *data_path});
+  // A database that is away is an error, as the engine's own is: orders would be taken that nobody works on.
+  auto host = plugins::PluginHost::load(
+      {.folder = options.plugins, .data_path = *data_path, .strict = absl::StartsWith(*data_path, "mysql:")});
   if (!host.ok()) return host.status();
   plugins = *std::move(host);
   for (const std::string& problem : plugins->problems()) spdlog::warn("{}", problem);

@@ -121,7 +121,7 @@ absl::StatusOr<std::unique_ptr<store::Store>> open_used(const StoreOptions& opti
       !std::filesystem::exists(std::filesystem::path(std::string(path)), error)) {
     return absl::NotFoundError(absl::StrCat("there is no file ", path, "; name the store that a server has used"));
   }
-  auto opened = open_store(options);
+  auto opened = open_store(options, false);
   if (!opened.ok()) return opened.status();
   auto spaces = (*opened)->namespaces();
   if (!spaces.ok()) return spaces.status();
@@ -216,6 +216,12 @@ void print_copied(const std::string& from, const std::string& to, const upkeep::
   }
   print_table(lines);
   fmt::print("\n{} copied from {} to {}, and every one compared.\n", counted(sum, "row"), from, to);
+  // Without its ledgers a server would charge again what was charged, and refund nothing.
+  fmt::print(
+      "\nWhat the plugins did was not copied. A server on {} needs it: start it with --plugin-store {}{}, or move "
+      "those\n"
+      "tables too (docs/operations.md).\n",
+      to, from, is_mysql(from) ? "" : ".plugins");
 }
 
 void print_copied_json(const std::string& from, const std::string& to, const upkeep::RowCounts& rows) {

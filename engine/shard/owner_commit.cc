@@ -162,8 +162,8 @@ void Owner::resolve_outcome(const std::shared_ptr<Gathering>& group, std::string
 // Nothing that was touched since the commit that failed rests on durable state: all of it leaves memory, its callers are told, and the
 // runs with work are read back.
 void Owner::drop_uncommitted(const absl::Status& why) {
-  const absl::Status answer =
-      absl::UnavailableError(absl::StrCat("the change could not be made durable and was undone; try again: ", why.message()));
+  const absl::StatusCode code = absl::IsResourceExhausted(why) ? why.code() : absl::StatusCode::kUnavailable;
+  const absl::Status answer(code, absl::StrCat("the change could not be made durable and was undone; try again: ", why.message()));
   std::deque<std::shared_ptr<Gathering>> groups = std::exchange(gathering_, {});
   groups.push_front(committing_group_);
   std::vector<store::RunKey> dropped;

@@ -192,3 +192,26 @@ def test_a_store_is_checked_and_copied_between_kinds(tmp_path):
     assert json.loads(store("check", *server.store_options, "-o", "json"))
     store("copy", server.store_options[1], file, "--from-password", "env:SKALD_STORE_PASSWORD")
     store("check", "--store", file)
+
+
+def test_a_check_of_a_database_that_is_not_there_makes_none():
+    place = MARIADB.new_database()
+    for _ in range(2):
+        ended = subprocess.run(
+            [str(BINARY), "store", "check", "--store", place, "--store-password", "env:SKALD_STORE_PASSWORD"],
+            capture_output=True, text=True, timeout=30, env=environment(),
+        )
+        assert ended.returncode == 1
+        assert "there is no database of Skald's" in ended.stderr
+
+
+def test_plugins_whose_database_is_away_stop_the_start(tmp_path):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = "mysql://skald@127.0.0.1:%d/shop" % nobody.getsockname()[1]
+        ended = subprocess.run(
+            [str(BINARY), "server", "--store", f"sqlite:{tmp_path}/s.sqlite", "--grpc", "127.0.0.1:0", "--plugins", str(BINARY.parent / "plugins"), "--plugin-store", place],
+            capture_output=True, text=True, timeout=60, env=environment(),
+        )
+    assert ended.returncode == 1
+    assert "skald: " in ended.stderr and "cannot" in ended.stderr.lower()

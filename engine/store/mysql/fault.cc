@@ -10,7 +10,7 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 const char* advice(Fault fault) {
   switch (fault) {
     case Fault::kConnection:
-      return "the database cannot be reached; it is tried again";
+      return "the database cannot be reached";
     case Fault::kConflict:
       return "the database undid it for the sake of another transaction; try again";
     case Fault::kReadOnly:

@@ -33,7 +33,7 @@ Keeper::Keeper(const MysqlOptions& options)
       session_(options.address, {.autocommit = false,
                                  .idle_limit = options.lease_ttl,
                                  .lock_wait = options.lock_wait,
-                                 .answer_limit = std::max(options.lease_ttl, 2 * options.lock_wait)}) {}
+                                 .answer_limit = options.answer_limit()}) {}
 
 void Keeper::start() {
   thread_ = std::thread([this] { loop(); });

@@ -211,7 +211,7 @@ absl::Status MysqlStore::put_setting(const std::string& name, const std::string&
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> open_mysql(MysqlOptions options) {
-  if (auto status = prepare_database(options.address); !status.ok()) return status;
+  if (auto status = prepare_database(options.address, options.create); !status.ok()) return status;
   auto store = std::make_unique<MysqlStore>(options);
   store->start();
   return std::unique_ptr<Store>(std::move(store));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include <absl/status/statusor.h>
@@ -20,6 +21,10 @@ struct MysqlOptions {
   // How long a statement waits for another transaction's lock. A commit that meets conflicts is repeated, for about
   // twice as long in all.
   absl::Duration lock_wait = absl::Seconds(5);
+  bool create = true;  // make the database and its tables; else NOT_FOUND if they are not there
+
+  // How long a statement may go unanswered before the network counts as gone.
+  absl::Duration answer_limit() const { return std::max(lease_ttl, 2 * lock_wait); }
 };
 
 // Opens the store in a MySQL, MariaDB or TiDB database, which is made, or brought to this program's schema, first.

@@ -113,6 +113,24 @@ absl::StatusOr<int> version_of(Session& session, const std::string& database) {
   return version;
 }
 
+absl::Status not_there(const MysqlAddress& address) {
+  return absl::NotFoundError(
+      absl::StrCat("there is no database of Skald's at ", address.text(), "; name the store that a server has used"));
+}
+
+absl::Status find_database(const MysqlAddress& address) {
+  MysqlAddress server = address;
+  server.database.clear();
+  Session session(server, {});
+  bool there = false;
+  const absl::Status looked = session.query_once(
+      "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?",
+      [&](Parameters& values) { values.add(address.database); }, [&](const ResultRow&) { there = true; },
+      "looking for the database");
+  if (!looked.ok()) return looked;
+  return there ? absl::OkStatus() : not_there(address);
+}
+
 // The user may have the right to the database, but not to make one.
 absl::Status make_database(const MysqlAddress& address) {
   MysqlAddress server = address;
@@ -134,12 +152,18 @@ absl::Status make_database(const MysqlAddress& address) {
 
 }  // namespace
 
-absl::Status prepare_database(const MysqlAddress& address) {
-  if (auto status = make_database(address); !status.ok()) return status;
+absl::Status prepare_database(const MysqlAddress& address, bool create) {
+  if (auto status = create ? make_database(address) : find_database(address); !status.ok()) return status;
   Session session(address, {});
   const auto version = version_of(session, address.database);
   if (!version.ok()) return version.status();
   const int newest = static_cast<int>(migrations().size());
+  if (!create && *version == 0) return not_there(address);
+  if (!create && *version < newest) {
+    return absl::FailedPreconditionError(absl::StrCat("the database ", address.database, " has schema version ",
+                                                      *version, ", this program needs ", newest,
+                                                      "; start a server of this program on it once"));
+  }
   if (*version > newest) {
     return absl::FailedPreconditionError(absl::StrCat("the database ", address.database, " has schema version ",
                                                       *version, ", this program knows up to ", newest,

@@ -67,8 +67,10 @@ void WriterPool::enqueue(Queued queued) {
 void WriterPool::loop() {
   pthread_setname_np(pthread_self(), "skald-store-w");
   // A session that is not heard of loses its locks; an idle one says from time to time that it lives.
-  Session session(options_.address,
-                  {.autocommit = false, .idle_limit = options_.lease_ttl, .lock_wait = options_.lock_wait});
+  Session session(options_.address, {.autocommit = false,
+                                     .idle_limit = options_.lease_ttl,
+                                     .lock_wait = options_.lock_wait,
+                                     .answer_limit = options_.answer_limit()});
   const auto heartbeat = absl::ToChronoMilliseconds(options_.lease_ttl / 3);
   std::unique_lock lock(mutex_);
   while (true) {

@@ -24,6 +24,14 @@ TEST(OpenStore, RefusesWhatIsNoStore) {
   }
 }
 
+TEST(OpenStore, RepeatsNothingThatMayHoldAPassword) {
+  for (const char* text :
+       {"mariadb://shop:hunter2@db/skald", "MySQL://shop:hunter2@db/skald", "mysql//shop:hunter2@db"}) {
+    EXPECT_THAT(problem(open_store({.store = text}).status()), Not(HasSubstr("hunter2"))) << text;
+    EXPECT_THAT(problem(plugin_data_path({.store = text}).status()), Not(HasSubstr("hunter2"))) << text;
+  }
+}
+
 TEST(OpenStore, TakesThePasswordFromItsReference) {
   setenv("SKALD_STORE_TEST", "from outside", 1);
   const auto address =
