@@ -207,7 +207,6 @@ WRONG_ENUMS = {
     ),
     "query_reject_condition": ("QueryWorkflow", api.QueryWorkflowRequest(namespace="default", query_reject_condition=8)),
     "task_queue_type": ("DescribeTaskQueue", api.DescribeTaskQueueRequest(namespace="default", task_queue_type=12)),
-    "cause": ("RespondWorkflowTaskFailed", api.RespondWorkflowTaskFailedRequest(namespace="default", cause=1234)),
 }
 
 
