@@ -10,6 +10,7 @@
 
 #include "engine/server/secret.h"
 #include "engine/store/mysql/mysql_store.h"
+#include "engine/store/mysql/session.h"
 #include "engine/store/sqlite/sqlite_store.h"
 
 namespace skald::server {
@@ -94,6 +95,14 @@ absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& opt
   const auto path = sqlite_path(options.store, "--store");
   if (!path.ok()) return path.status();
   return store::open_sqlite({.path = *path});
+}
+
+absl::Status reach_database(const StoreOptions& options) {
+  if (!is_mysql(options.store)) return absl::OkStatus();
+  auto address = mysql_address(options);
+  if (!address.ok()) return address.status();
+  address->database.clear();
+  return store::Session(*address, {}).open();
 }
 
 absl::StatusOr<std::string> plugin_data_path(const StoreOptions& store, const std::string& beside) {

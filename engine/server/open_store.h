@@ -41,6 +41,9 @@ std::string store_text(const StoreOptions& options);
 // Without `create` a database that is not there is NOT_FOUND, and none is made.
 absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& options, bool create = true);
 
+// OK if the server of a mysql:// address lets us in, or if it is another kind of store.
+absl::Status reach_database(const StoreOptions& options);
+
 // Where plugins keep their effects, as the plugins' own interface says it (data_path in plugins/sdk/skald_plugin.h):
 // sqlite:PREFIX is the beginning of the names of their files, whose folder is made; mysql://… a database beside which
 // they make their own. `beside` is added to the name of an engine's own file, whose neighbours they then are.

@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -177,8 +176,10 @@ absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
                                                             : plugin_data_path(options.plugin_store);
   if (!data_path.ok()) return data_path.status();
   // A database that is away is an error, as the engine's own is: orders would be taken that nobody works on.
-  auto host = plugins::PluginHost::load(
-      {.folder = options.plugins, .data_path = *data_path, .strict = absl::StartsWith(*data_path, "mysql:")});
+  if (auto status = reach_database(options.plugin_store.store.empty() ? options.store : options.plugin_store);
+      !status.ok())
+    return status;
+  auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = *data_path});
   if (!host.ok()) return host.status();
   plugins = *std::move(host);
   for (const std::string& problem : plugins->problems()) spdlog::warn("{}", problem);
