@@ -4,7 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-packages=(ca-certificates ccache cmake g++ git libabsl-dev libbenchmark-dev libcli11-dev libcsv-dev libfmt-dev libgmock-dev libgoogle-perftools-dev libgrpc++-dev
+packages=(ca-certificates ccache cmake g++ git libabsl-dev libbenchmark-dev libcli11-dev libcpp-httplib-dev libcsv-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgoogle-perftools-dev libgrpc++-dev
   libgtest-dev liblua5.4-dev libmysqlcppconn-dev libprotobuf-dev libspdlog-dev libsqlite3-dev libssl-dev mariadb-server-core mold ninja-build nlohmann-json3-dev pkg-config
   protobuf-compiler protobuf-compiler-grpc python3 python3-venv)
 
@@ -22,6 +22,20 @@ install_packages() {
   echo "skald: installing ${missing[*]}"
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Headers alone: the package would bring Qt with it.
+valijson=libvalijson-dev=1.0+repack-2
+install_valijson() {
+  [ "$(cat "$root/.deps/valijson/stamp" 2>/dev/null)" = "$valijson" ] && return
+  local scratch
+  scratch=$(mktemp -d)
+  (cd "$scratch" && apt-get download -qq "$valijson" 2>/dev/null) || { echo "skald: cannot download the package $valijson: is the package index there (apt-get update)?" >&2; exit 1; }
+  rm -rf "$root/.deps/valijson"
+  mkdir -p "$root/.deps"
+  dpkg-deb -x "$scratch"/*.deb "$root/.deps/valijson"
+  rm -r "$scratch"
+  echo "$valijson" >"$root/.deps/valijson/stamp"
 }
 
 # One venv with the API's definitions and, for the tests, their runner. Made anew when the pins change.
@@ -59,4 +73,5 @@ build_preset() {
 build() { build_preset release "$@"; }
 
 install_packages
+install_valijson
 install_python

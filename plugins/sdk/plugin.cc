@@ -90,8 +90,8 @@ const skald_plugin* Plugin::descriptor() {
   self_ = this;
   name_pointers_.clear();
   for (const auto& name : names_) name_pointers_.push_back(name.c_str());
-  descriptor_ = {SKALD_PLUGIN_ABI,      name_.c_str(), version_.c_str(), name_pointers_.data(),
-                 name_pointers_.size(), &init,         &execute,         &shutdown};
+  descriptor_ = {SKALD_PLUGIN_ABI, name_.c_str(), version_.c_str(), name_pointers_.data(), name_pointers_.size(),
+                 nullptr,          &init,         &execute,         &shutdown};
   return &descriptor_;
 }
 

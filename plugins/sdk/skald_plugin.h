@@ -1,6 +1,6 @@
 #pragma once
 
-/* Skald's plugin interface, version 1: plain C. A plugin is a shared object that exports `skald_plugin_entry`.
+/* Skald's plugin interface, version 2: plain C. A plugin is a shared object that exports `skald_plugin_entry`.
  * Texts are UTF-8, not terminated, and live as long as the call that passes them. No exception may cross. */
 #include <stddef.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define SKALD_PLUGIN_ABI 1u
+#define SKALD_PLUGIN_ABI 2u
 
 typedef struct skald_text {
   const char* data;
@@ -62,6 +62,10 @@ typedef struct skald_plugin {
   const char* version;
   const char* const* activities;
   size_t activity_count;
+  /* JSON Schema (draft 7) of the plugin's configuration, an object, or NULL: anything goes. The host checks the
+   * configuration against it before init. A text whose schema has "secret": true is a reference to a secret in the
+   * file, and the secret itself in what init gets. */
+  const char* config_schema;
   /* Called once before any other. `data_path` says where the plugin may keep what it must not forget. It is the
    * beginning of the names of its files, or, if it begins with "mysql:", what follows is a JSON object {"host", "port",
    * "user", "password", "database", and where needed "tls": true, "tls_ca", "tls_cert", "tls_key": names of PEM files}:
