@@ -30,5 +30,10 @@ if [ "${#own_files[@]}" -gt 0 ]; then
 fi
 (cd "$work" && find . -name '*.cc' | sed 's|^\./||' | sort >sources.txt)
 
+# Files that are the same as before keep their time: nothing is compiled again for them.
+(cd "$work" && find . -type f) | while read -r file; do
+  if cmp -s "$work/$file" "$out/$file"; then touch -r "$out/$file" "$work/$file"; fi
+done
+
 echo "$stamp" >"$work/stamp"
 rm -rf "$out" && mv "$work" "$out"
