@@ -8,7 +8,7 @@
 #include <absl/strings/strip.h>
 #include <nlohmann/json.hpp>
 
-#include "engine/server/secret.h"
+#include "engine/base/secret.h"
 #include "engine/store/mysql/mysql_store.h"
 #include "engine/store/mysql/session.h"
 #include "engine/store/sqlite/sqlite_store.h"
@@ -69,7 +69,7 @@ absl::StatusOr<store::MysqlAddress> mysql_address(const StoreOptions& options) {
   if (!address->password.empty()) {
     return absl::InvalidArgumentError("the store's password is given twice: in its address, and by --store-password");
   }
-  auto password = read_secret(options.password_reference);
+  auto password = base::read_secret(options.password_reference);
   if (!password.ok())
     return absl::Status(password.status().code(), absl::StrCat("--store-password: ", password.status().message()));
   address->password = *std::move(password);

@@ -1,4 +1,4 @@
-#include "engine/server/secret.h"
+#include "engine/base/secret.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -10,7 +10,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/strip.h>
 
-namespace skald::server {
+namespace skald::base {
 
 absl::StatusOr<std::string> read_secret(const std::string& reference) {
   absl::string_view place = reference;
@@ -34,4 +34,4 @@ absl::StatusOr<std::string> read_secret(const std::string& reference) {
   return secret;
 }
 
-}  // namespace skald::server
+}  // namespace skald::base

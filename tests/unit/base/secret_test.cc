@@ -1,4 +1,4 @@
-#include "engine/server/secret.h"
+#include "engine/base/secret.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -7,7 +7,7 @@
 
 #include <gmock/gmock.h>
 
-namespace skald::server {
+namespace skald::base {
 namespace {
 
 using testing::HasSubstr;
@@ -45,4 +45,4 @@ TEST(Secret, GivenItselfIsRefusedAndNotRepeated) {
 }
 
 }  // namespace
-}  // namespace skald::server
+}  // namespace skald::base
