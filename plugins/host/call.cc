@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "plugins/host/secrets.h"
 #include "plugins/sdk/exception_text.h"
 
 namespace skald::plugins {
@@ -99,9 +100,9 @@ Payloads json_payloads(std::string json) {
 
 Failure application_failure(const std::string& type, const std::string& message, bool non_retryable) {
   Failure out;
-  out.set_message(message.substr(0, kLongestMessage));
+  out.set_message(blank_secrets(message).substr(0, kLongestMessage));
   out.set_source("skald-plugins");
-  out.mutable_application_failure_info()->set_type(type.empty() ? "PluginError" : type);
+  out.mutable_application_failure_info()->set_type(type.empty() ? "PluginError" : blank_secrets(type));
   out.mutable_application_failure_info()->set_non_retryable(non_retryable);
   return out;
 }
@@ -118,14 +119,14 @@ struct HostFunctions {
   }
 
   static void complete(skald_call* handle, skald_text result) {
-    finish(handle, [&](Call& call) { call.complete(copy(result)); });
+    finish(handle, [&](Call& call) { call.complete(blank_secrets_in_json(copy(result))); });
   }
 
   static void fail(skald_call* handle, const skald_failure* f) {
     finish(handle, [&](Call& call) {
       Failure out = application_failure(copy(f->type), copy(f->message), f->non_retryable != 0);
       auto* info = out.mutable_application_failure_info();
-      if (f->details.size > 0) *info->mutable_details() = json_payloads(copy(f->details));
+      if (f->details.size > 0) *info->mutable_details() = json_payloads(blank_secrets_in_json(copy(f->details)));
       if (f->next_retry_delay_ms > 0) {
         info->mutable_next_retry_delay()->set_seconds(f->next_retry_delay_ms / 1000);
         info->mutable_next_retry_delay()->set_nanos(static_cast<int32_t>(f->next_retry_delay_ms % 1000 * 1000000));
@@ -139,7 +140,7 @@ struct HostFunctions {
   }
 
   static void heartbeat(skald_call* handle, skald_text details) {
-    if (const auto call = handles().find(handle)) call->heartbeat(json_payloads(copy(details)));
+    if (const auto call = handles().find(handle)) call->heartbeat(json_payloads(blank_secrets_in_json(copy(details))));
   }
 
   static int cancel_requested(skald_call* handle) {
@@ -152,7 +153,7 @@ struct HostFunctions {
                           : level == 1 ? spdlog::level::info
                           : level == 2 ? spdlog::level::warn
                                        : spdlog::level::err;
-    spdlog::log(severity, "{}", copy(text));
+    spdlog::log(severity, "{}", blank_secrets(copy(text)));
   }
 };
 

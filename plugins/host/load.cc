@@ -1,16 +1,15 @@
 #include "plugins/host/load.h"
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <string_view>
 
 #include <absl/strings/str_cat.h>
 #include <dlfcn.h>
-#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include "plugins/host/call.h"
+#include "plugins/host/secrets.h"
 #include "plugins/sdk/exception_text.h"
 
 namespace skald::plugins {
@@ -73,39 +72,29 @@ absl::StatusOr<LoadedPlugin> load_plugin(const std::string& path, const std::map
   const auto plugin = open(path);
   if (!plugin.ok()) return plugin.status();
   if (auto status = check(path, *plugin); !status.ok()) return status;
-  LoadedPlugin loaded{path, *plugin, {}, {}, {}};
-  const std::string file = (std::filesystem::path(path).parent_path() / (*plugin)->name).string() + ".json";
-  std::string source = absl::StrCat("the configuration of plugin ", (*plugin)->name);
-  if (const auto found = configs.find((*plugin)->name); found != configs.end()) {
-    loaded.config = found->second;
-  } else if (std::ifstream in(file); in) {
-    loaded.config.assign(std::istreambuf_iterator<char>(in), {});
-    source = file;
-  }
-  if (loaded.config.empty()) return loaded;
-  loaded.config_source = source;
-  const auto config = nlohmann::json::parse(loaded.config, nullptr, false);
-  if (config.is_discarded()) return absl::InvalidArgumentError(absl::StrCat(source, " is not JSON"));
-  const auto limits = parse_limits(config);
-  if (!limits.ok()) return absl::InvalidArgumentError(absl::StrCat(source, ": ", limits.status().message()));
-  loaded.limits = *limits;
-  return loaded;
+  const auto source = find_config(path, (*plugin)->name, configs);
+  if (!source.ok()) return source.status();
+  auto config = read_config(*source, (*plugin)->config_schema);
+  if (!config.ok()) return config.status();
+  for (const std::string& warning : config->warnings) spdlog::warn("{}", warning);
+  return LoadedPlugin{path, *plugin, *std::move(config), source->text.empty() ? "" : source->name};
 }
 
 absl::Status initialize(const LoadedPlugin& loaded, const std::string& data_path) {
   char error[512] = "";
   std::string reason;
   try {
-    if (loaded.plugin->init(Call::host_functions(), view(loaded.config), view(data_path), error, sizeof error) == 0)
+    if (loaded.plugin->init(Call::host_functions(), view(loaded.config.text), view(data_path), error, sizeof error) ==
+        0)
       return absl::OkStatus();
     reason = error;
   } catch (...) {
     const auto [type, message] = plugin::current_exception_text();
     reason = absl::StrCat(type, ": ", message);
   }
-  return absl::FailedPreconditionError(
+  return absl::FailedPreconditionError(blank_secrets(
       absl::StrCat("plugin ", loaded.plugin->name, " did not start",
-                   loaded.config_source.empty() ? "" : absl::StrCat(" with ", loaded.config_source), ": ", reason));
+                   loaded.config_source.empty() ? "" : absl::StrCat(" with ", loaded.config_source), ": ", reason)));
 }
 
 }  // namespace skald::plugins

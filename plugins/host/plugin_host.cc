@@ -42,7 +42,7 @@ absl::Status PluginHost::State::add(LoadedPlugin loaded, const PluginHostOptions
       return absl::AlreadyExistsError(absl::StrCat(loaded.path, ": plugin ", plugin.name, " is there already"));
   }
   if (auto status = initialize(loaded, options.data_path); !status.ok()) return status;
-  auto lane = std::make_shared<Lane>(plugin, loaded.limits);
+  auto lane = std::make_shared<Lane>(plugin, loaded.config.limits);
   lane->start();
   for (size_t i = 0; i < plugin.activity_count; ++i) {
     activities[absl::StrCat(plugin.name, ".", plugin.activities[i])] = {lane, plugin.activities[i]};

@@ -1,0 +1,36 @@
+#include "plugins/host/host_settings.h"
+
+#include <nlohmann/json.hpp>
+
+namespace skald::plugins {
+
+const nlohmann::json& host_settings() {
+  static const auto* const settings = new nlohmann::json(nlohmann::json::parse(R"({
+    "limits": {
+      "type": "object",
+      "description": "What the plugin may use",
+      "additionalProperties": false,
+      "properties": {
+        "max_concurrent_activities": {
+          "type": "integer", "minimum": 1, "maximum": 1073741824, "default": 1000,
+          "description": "Attempts that the plugin holds at a time; more wait"
+        },
+        "max_activities_per_second": {
+          "type": "number", "minimum": 0, "default": 0,
+          "description": "Attempts begun in a second, more wait; 0: no limit"
+        },
+        "max_input_bytes": {
+          "type": "integer", "minimum": 1, "maximum": 1073741824, "default": 2097152,
+          "description": "Of an activity's input"
+        },
+        "max_output_bytes": {
+          "type": "integer", "minimum": 1, "maximum": 1073741824, "default": 2097152,
+          "description": "Of an activity's result"
+        }
+      }
+    }
+  })"));
+  return *settings;
+}
+
+}  // namespace skald::plugins
