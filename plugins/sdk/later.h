@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -8,19 +9,26 @@
 #include <thread>
 #include <vector>
 
+#include "plugins/sdk/executor.h"
+
 namespace skald::plugin {
 
 // Runs closures at or after a time, on threads that it makes when they are needed, up to a number. A closure may block:
 // others have their own threads until there are no more. Thread-safe.
-class Later {
+class Later final : public Executor {
  public:
   using Clock = std::chrono::steady_clock;
 
   explicit Later(size_t most_threads) : most_threads_(most_threads) {}
-  ~Later() { close(); }
+  ~Later() override { close(); }
+
+  // From now on stopping().
+  void hurry() { stopping_soon_ = true; }
+  bool stopping() const override { return stopping_soon_; }
 
   // Runs what waits at once, and returns when nothing runs any more. What comes later runs in the caller.
   void close() {
+    hurry();
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
@@ -32,7 +40,7 @@ class Later {
     }
   }
 
-  void run(std::chrono::milliseconds delay, std::function<void()> body) {
+  void run(std::chrono::milliseconds delay, std::function<void()> body) override {
     {
       std::unique_lock lock(mutex_);
       if (stopping_) {
@@ -77,6 +85,7 @@ class Later {
   }
 
   const size_t most_threads_;
+  std::atomic<bool> stopping_soon_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::multimap<Clock::time_point, std::function<void()>> queue_;

@@ -1,48 +1,24 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "plugins/sdk/activity_failure.h"
+#include "plugins/sdk/async.h"
+#include "plugins/sdk/context.h"
 #include "plugins/sdk/effect_ledger.h"
+#include "plugins/sdk/http.h"
 #include "plugins/sdk/later.h"
+#include "plugins/sdk/running.h"
 #include "plugins/sdk/sandbox.h"
 #include "plugins/sdk/skald_plugin.h"
 
 namespace skald::plugin {
-
-using json = nlohmann::json;
-
-// One attempt of an activity. Shared by the threads that work on it.
-class Context {
- public:
-  Context(const skald_host* host, const skald_task& task, skald_call* call);
-
-  const std::string activity;
-  const std::string idempotency_key;  // the same on every attempt of this activity
-  const std::string namespace_name, workflow_id, workflow_type, run_id, activity_id;
-  const int attempt;  // from 1
-  const int64_t deadline_unix_ms;
-
-  json last_heartbeat() const;  // of the attempt before; null when there was none
-  void heartbeat(const json& details);
-  // True when going on is useless: throw ActivityCancelled then. The server's wish is learnt by heartbeats.
-  bool cancelled() const { return host_->cancel_requested(call_) != 0; }
-  void log(int level, std::string_view text) const { host_->log(level, {text.data(), text.size()}); }
-
-  // The answer: exactly one. The kit gives it from what an activity returns or throws.
-  void complete(std::string_view result_json) { host_->complete(call_, {result_json.data(), result_json.size()}); }
-  void fail(const ActivityFailure& failure);
-
- private:
-  const skald_host* host_;
-  skald_call* call_;
-  std::string heartbeat_details_;
-};
 
 // What an effect sees while it is applied.
 struct EffectCall {
@@ -70,6 +46,7 @@ struct Effect {
 class Plugin {
  public:
   using Activity = std::function<json(Context&, const json& input)>;
+  using AsyncActivity = std::function<Async<json>(Context&, const json& input)>;
 
   Plugin(std::string name, std::string version) : name_(std::move(name)), version_(std::move(version)) {}
   virtual ~Plugin() = default;
@@ -79,37 +56,70 @@ class Plugin {
  protected:
   // Runs on a thread of its own out of the plugin's (configuration "threads", 64 by default), and may wait.
   void activity(const std::string& name, Activity run);
+  // A coroutine that waits without a thread (async.h): for partners over the network, thousands at a time. Context and
+  // input live until it has ended. Between two waits it runs on a thread of the pool, like an activity.
+  void async_activity(const std::string& name, AsyncActivity run);
   // Runs on the ledger's thread, between other effects: must not wait.
   void effect(const std::string& name, Effect effect);
   // Lets the configuration's and the input's `sandbox` inject faults. Not for what is not a sandbox.
   void allow_sandbox_faults() { sandbox_ = true; }
-  // Names a key of the configuration that this plugin reads with config(). Keys that nobody reads are refused.
-  void setting(const std::string& key) { settings_.push_back(key); }
+  // The plugin's own keys of its configuration, as "properties" of a JSON Schema (draft 7), and those that must be
+  // there. Keys that are neither here nor the kit's nor the host's are refused. A text with "secret": true is a
+  // reference to a secret in the file, and the secret in config().
+  void settings(json properties, std::vector<std::string> required = {});
 
+  // What an async activity waits for. apply() sends an effect, or a read, through the ledger, as effect() does: its key
+  // is namespace / workflow id / step / reference(input). It is not cut short by a cancellation. sleep() ends early
+  // with ActivityCancelled.
+  Async<json> apply(Context& context, Effect effect, json input);
+  static Async<void> sleep(Context& context, std::chrono::milliseconds length);
+  // The plugin's own client, with section "http" of its configuration.
+  HttpClient& http() {
+    return static_cast<HttpClient&>(service([](HttpOptions options, Executor& executor) {
+      return std::unique_ptr<Service>(new HttpClient(std::move(options), executor));
+    }));
+  }
+
+  // Makes the plugin's tables, if it has any. May be called several times.
   virtual void create_tables(EffectStore&) {}
   virtual int schema() const { return 1; }  // the tables' version: files of another one are refused
   const json& config() const { return config_; }
+  // Where the configuration's file is; its relative paths are meant from there. Empty when it is from no file.
+  std::string config_folder() const;
 
  private:
   struct Entry {
     Activity activity;
+    AsyncActivity async_activity;
     Effect effect;
   };
+  struct Coroutine;
+  struct Applied;
+  using MakeService = std::unique_ptr<Service> (*)(HttpOptions, Executor&);
+
   static int init(const skald_host* host, skald_text config, skald_text data_path, char* error, size_t error_size);
   static void execute(const skald_task* task, skald_call* call);
   static void shutdown();
   void open(skald_text config, skald_text data_path);
+  bool has_tables();
+  std::string config_schema() const;
   void check_config() const;
   bool is_faulty_name(const std::string& name) const;
+  Service& service(MakeService make);  // only who calls http() is linked with libcurl
+  void close();
   void start(const std::shared_ptr<Context>& context, json input);
   void run_activity(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
   void run_effect(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
+  void run_async(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
+  Coroutine drive(std::shared_ptr<Context> context, const Entry& entry, json input, Fault fault);
+  static EffectRequest effect_request(const std::shared_ptr<Applied>& applied);
   void answer(const std::shared_ptr<Context>& context, const Fault& fault, const std::string& outcome,
               std::optional<ActivityFailure> failure);
 
   static Plugin* self_;
-  std::string name_, version_;
-  std::vector<std::string> names_, settings_;
+  std::string name_, version_, config_schema_;
+  std::vector<std::string> names_, required_;
+  json settings_ = json::object();
   std::vector<const char*> name_pointers_;
   std::vector<Entry> entries_;
   bool sandbox_ = false;
@@ -118,6 +128,9 @@ class Plugin {
   json config_;
   std::unique_ptr<Later> later_;
   std::unique_ptr<EffectLedger> ledger_;
+  Running coroutines_;
+  std::mutex service_mutex_;
+  std::unique_ptr<Service> service_;
 };
 
 }  // namespace skald::plugin

@@ -1,0 +1,149 @@
+#include <utility>
+
+#include "plugins/sdk/fields.h"
+#include "plugins/sdk/plugin.h"
+#include "plugins/sdk/wait.h"
+
+// How each kind of activity is run.
+namespace skald::plugin {
+namespace {
+
+// A text for the ledger's transaction: outcomes must be storable, whatever the author's json holds.
+std::string outcome_text(const json& value) {
+  try {
+    return value.dump();
+  } catch (const json::exception& e) {
+    throw ActivityError("InvalidResult", std::string("the result is not JSON: ") + e.what(), true);
+  }
+}
+
+std::string binding_text(const Effect& effect, const std::string& activity, const json& input) {
+  if (effect.binding.empty()) return {};
+  json fields = {{"activity", activity}};
+  for (const std::string& name : effect.binding) {
+    if (input.contains(name)) fields[name] = input[name];
+  }
+  return fields.dump();
+}
+
+ActivityError error_from(const ActivityFailure& failure) {
+  return {failure.type, failure.message, failure.non_retryable,
+          failure.details.empty() ? json() : json::parse(failure.details), failure.next_retry_delay_ms};
+}
+
+}  // namespace
+
+void Plugin::run_activity(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault) {
+  std::string result;
+  std::optional<ActivityFailure> failure;
+  try {
+    result = outcome_text(entry.activity(*context, input));
+  } catch (...) {
+    failure = current_failure();
+  }
+  answer(context, fault, result, std::move(failure));
+}
+
+struct Plugin::Applied {
+  std::shared_ptr<Context> context;
+  Effect effect;
+  json input, partner = nullptr;
+  std::string key = {}, undoes = {};
+
+  EffectCall call(EffectStore& db) { return {db, input, *context, key, undoes, partner}; }
+};
+
+EffectRequest Plugin::effect_request(const std::shared_ptr<Applied>& applied) {
+  EffectRequest request;
+  const Effect& effect = applied->effect;
+  const Context& context = *applied->context;
+  if (!effect.step.empty()) {
+    const std::string reference = effect.reference ? effect.reference(applied->input) : "";
+    // A compensation may be asked for by another workflow than the one that acted.
+    const std::string workflow =
+        effect.undoes.empty() ? context.workflow_id : optional_text(applied->input, "workflow_id", context.workflow_id);
+    request.key = effect_key({context.namespace_name, workflow, effect.step, reference});
+    if (!effect.undoes.empty())
+      request.undoes = effect_key({context.namespace_name, workflow, effect.undoes, reference});
+    request.binding = binding_text(effect, context.activity, applied->input);
+  }
+  applied->key = request.key;
+  applied->undoes = request.undoes;
+  if (effect.partner) {
+    request.partner = [applied](EffectStore& db) {
+      EffectCall seen = applied->call(db);
+      applied->partner = applied->effect.partner(seen);
+    };
+  }
+  request.run = [applied](EffectStore& db) {
+    EffectCall seen = applied->call(db);
+    return outcome_text(applied->effect.run(seen));
+  };
+  return request;
+}
+
+void Plugin::run_effect(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault) {
+  EffectRequest request = effect_request(std::make_shared<Applied>(Applied{context, entry.effect, std::move(input)}));
+  request.lose_answer = fault.kind == Fault::Kind::kLoseAnswer || fault.kind == Fault::Kind::kTimeout;
+  ledger_->apply(std::move(request),
+                 [this, context, fault](const std::string& outcome, std::optional<ActivityFailure> failure) {
+                   answer(context, fault, outcome, std::move(failure));
+                 });
+}
+
+// A coroutine that nobody awaits: it begins at once, and frees itself when it has ended.
+struct Plugin::Coroutine {
+  struct promise_type {
+    Coroutine get_return_object() const noexcept { return {}; }
+    std::suspend_never initial_suspend() const noexcept { return {}; }
+    std::suspend_never final_suspend() const noexcept { return {}; }
+    void return_void() const noexcept {}
+    void unhandled_exception() const noexcept { std::terminate(); }
+  };
+};
+
+Plugin::Coroutine Plugin::drive(std::shared_ptr<Context> context, const Entry& entry, json input, Fault fault) {
+  std::string result;
+  std::optional<ActivityFailure> failure;
+  try {
+    Async<json> running = entry.async_activity(*context, input);
+    const json value = co_await running;
+    result = outcome_text(value);
+  } catch (...) {
+    failure = current_failure();
+  }
+  answer(context, fault, result, std::move(failure));
+  coroutines_.end();
+}
+
+void Plugin::run_async(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault) {
+  coroutines_.begin();
+  drive(context, entry, std::move(input), fault);
+}
+
+Async<json> Plugin::apply(Context& context, Effect effect, json input) {
+  if (ledger_ == nullptr) {
+    throw ActivityError("NoBooks",
+                        "plugin " + name_ + " keeps no books: override create_tables() or register an effect", true);
+  }
+  struct Answer {
+    std::string outcome;
+    std::optional<ActivityFailure> failure;
+  };
+  auto applied = std::make_shared<Applied>(Applied{context.shared_from_this(), std::move(effect), std::move(input)});
+  Waiting<Answer> waiting(*later_, [this, &applied](Waiting<Answer>::Tell tell) {
+    ledger_->apply(effect_request(applied),
+                   [tell = std::move(tell)](std::string outcome, std::optional<ActivityFailure> failure) {
+                     tell({std::move(outcome), std::move(failure)});
+                   });
+  });
+  const Answer answer = co_await waiting;
+  if (answer.failure) throw error_from(*answer.failure);
+  co_return json::parse(answer.outcome);
+}
+
+Async<void> Plugin::sleep(Context& context, std::chrono::milliseconds length) {
+  return pause(*context.executor(), context, length);
+}
+
+}  // namespace skald::plugin
