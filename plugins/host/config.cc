@@ -24,6 +24,7 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kLargestConfig = 1 << 20;
+constexpr char kFolderKey[] = "$folder";
 
 std::string told(const ConfigSource& source, const ConfigProblem& problem) {
   const std::string key = key_path(problem.pointer);
@@ -133,6 +134,10 @@ absl::StatusOr<PluginConfig> read_config(const ConfigSource& source, const char*
   const ConfigLines lines(text);
   Findings found;
   found.problems = lines.problems();
+  if (config.contains(kFolderKey)) {
+    const std::string pointer = absl::StrCat("/", kFolderKey);
+    found.problems.push_back({lines.line(pointer), pointer, "is a key that the host itself adds"});
+  }
   if (!found.problems.empty()) return refused(source, std::move(found.problems));
   if (!config.is_object()) return refused(source, {{1, "", "a plugin's configuration must be a JSON object"}});
 
@@ -156,7 +161,7 @@ absl::StatusOr<PluginConfig> read_config(const ConfigSource& source, const char*
   out.secrets = std::move(found.secrets);
   for (const ConfigProblem& warning : found.warnings) out.warnings.push_back(told(source, warning));
   if (source.text.empty() && schema == nullptr) return out;
-  config["$folder"] = source.folder;
+  config[kFolderKey] = source.folder;
   out.text = config.dump();
   return out;
 }

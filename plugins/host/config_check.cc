@@ -102,9 +102,12 @@ class Walk {
     }
     if (unknown.empty()) return;
     std::vector<std::string> names;
-    for (const auto& [name, ignored] : known.items()) names.push_back(name);
+    for (const auto& [name, ignored] : known.items()) {
+      if (!absl::StartsWith(name, "$")) names.push_back(name);
+    }
     if (pointer.empty()) names.insert(names.end(), others_.begin(), others_.end());
     std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     for (const std::string& key : unknown) {
       out_.problems.push_back({0, absl::StrCat(pointer, "/", pointer_token(key)), unknown_key(key, names)});
       value.erase(key);
