@@ -103,6 +103,7 @@ class Plugin {
   void open(skald_text config, skald_text data_path);
   bool has_tables();
   std::string config_schema() const;
+  json activity_kinds() const;
   void check_config() const;
   bool is_faulty_name(const std::string& name) const;
   Service& service(MakeService make);  // only who calls http() is linked with libcurl

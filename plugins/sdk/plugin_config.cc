@@ -30,15 +30,38 @@ void Plugin::settings(json properties, std::vector<std::string> required) {
 std::string Plugin::config_schema() const {
   json properties = settings_;
   for (const char* key : kHostKeys) properties[key] = json::object();
-  properties["threads"] = {{"type", "integer"}, {"minimum", 1}, {"maximum", kMostThreads}};
+  properties["threads"] = {{"type", "integer"},
+                           {"minimum", 1},
+                           {"maximum", kMostThreads},
+                           {"default", 64},
+                           {"description", "For activities that wait; made when needed"}};
   properties["http"] = http_options_schema();
-  if (sandbox_) properties["sandbox"] = {{"type", "object"}};
+  if (sandbox_) properties["sandbox"] = {{"type", "object"}, {"description", "Faults by activity or step"}};
   return json{{"$schema", "http://json-schema.org/draft-07/schema#"},
               {"type", "object"},
               {"properties", std::move(properties)},
               {"required", required_},
-              {"additionalProperties", false}}
+              {"additionalProperties", false},
+              {"x-activities", activity_kinds()}}
       .dump();
+}
+
+// For `skald plugin check`; validators ignore it.
+json Plugin::activity_kinds() const {
+  json kinds = json::object();
+  for (size_t i = 0; i < names_.size(); ++i) {
+    const Entry& entry = entries_[i];
+    json& kind = kinds[names_[i]];
+    if (!entry.effect.run) {
+      kind = {{"kind", entry.async_activity ? "async activity" : "activity"}};
+    } else if (entry.effect.step.empty()) {
+      kind = {{"kind", "read"}};
+    } else {
+      kind = {{"kind", "effect"}, {"step", entry.effect.step}};
+      if (!entry.effect.undoes.empty()) kind["undoes"] = entry.effect.undoes;
+    }
+  }
+  return kinds;
 }
 
 std::string Plugin::config_folder() const {
