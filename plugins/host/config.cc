@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
@@ -25,6 +26,7 @@ using nlohmann::json;
 
 constexpr size_t kLargestConfig = 1 << 20;
 constexpr char kFolderKey[] = "$folder";
+constexpr std::string_view kFilePrefix = "file:";
 
 std::string told(const ConfigSource& source, const ConfigProblem& problem) {
   const std::string key = key_path(problem.pointer);
@@ -112,6 +114,8 @@ absl::StatusOr<ConfigSource> find_config(const std::string& plugin_path, const s
                                          const std::map<std::string, std::string>& given) {
   const std::string file = (std::filesystem::path(plugin_path).parent_path() / plugin_name).string() + ".json";
   if (const auto found = given.find(plugin_name); found != given.end()) {
+    if (absl::StartsWith(found->second, kFilePrefix.data()))
+      return config_file(found->second.substr(kFilePrefix.size()));
     return ConfigSource{absl::StrCat("the configuration of plugin ", plugin_name), found->second,
                         absolute_folder(file)};
   }
