@@ -17,6 +17,8 @@ struct SchemaError {
 class JsonSchema {
  public:
   explicit JsonSchema(const nlohmann::json& schema);  // throws std::invalid_argument with a sentence
+  JsonSchema(JsonSchema&&) noexcept;
+  JsonSchema& operator=(JsonSchema&&) noexcept;
   ~JsonSchema();
 
   // What is wrong with a value, the deepest causes; empty if nothing is.
