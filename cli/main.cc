@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "engine/server/commands.h"
+#include "plugins/tools/commands.h"
 
 int main(int argc, char** argv) {
   CLI::App app{"Skald: durable workflows and sagas behind Temporal's API", "skald"};
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
   skald::server::add_server_command(app, exit_code);
   skald::server::add_worker_command(app, exit_code);
   skald::server::add_store_commands(app, exit_code);
+  skald::plugins::add_plugin_commands(app, console, exit_code);
   skald::cli::add_client_commands(app, console, exit_code);
   return skald::cli::parse(app, argc, argv, console, exit_code);
 }
