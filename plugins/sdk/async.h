@@ -130,4 +130,15 @@ inline Async<void> Promise<void>::get_return_object() noexcept {
 
 }  // namespace async_detail
 
+// A coroutine that nobody awaits: it begins at once, frees itself when it has ended, and must not throw.
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() const noexcept { return {}; }
+    std::suspend_never initial_suspend() const noexcept { return {}; }
+    std::suspend_never final_suspend() const noexcept { return {}; }
+    void return_void() const noexcept {}
+    void unhandled_exception() const noexcept { std::terminate(); }
+  };
+};
+
 }  // namespace skald::plugin

@@ -29,9 +29,10 @@ struct HttpRequest {
   std::chrono::milliseconds idle_timeout{0};  // no byte for so long; 0: no such limit
   int tries = 0;                              // 0: the configuration's
   // May be sent again when nobody knows whether it was done. Not said: GET, HEAD, PUT and DELETE may, and what has an
-  // Idempotency-Key header.
+  // Idempotency-Key header. What may not be goes over a connection of its own, because one that others have used may be
+  // closing: say true where it does no harm, and connections are shared.
   std::optional<bool> repeatable;
-  size_t max_response_bytes = 8 << 20;
+  size_t max_response_bytes = 8 << 20;  // of its body
   // Takes the body of an answer with a status 2xx as it comes, in order, on the HTTP loop's thread: it must be quick.
   // False ends the transfer. The answer's body stays empty then.
   std::function<bool(std::string_view)> on_data;
@@ -50,7 +51,10 @@ struct HttpResponse {
 };
 
 class HttpLoop;
+class HttpHost;
 class HttpHosts;
+struct HttpResult;
+struct HttpTarget;
 
 // Calls services: one thread for all transfers, connections kept and shared, retries, and for each origin (scheme, host
 // and port) a circuit breaker and a bulkhead. Thread-safe.
@@ -84,6 +88,8 @@ class HttpClient final : public Service {
 
  private:
   Async<HttpResponse> send_on(Executor& executor, Context& context, HttpRequest request);
+  Async<HttpResult> try_once(Executor& executor, Context& context, std::shared_ptr<const HttpRequest> request,
+                             const HttpTarget& target);
 
   const HttpOptions options_;
   Executor& executor_;

@@ -93,7 +93,6 @@ class Plugin {
     AsyncActivity async_activity;
     Effect effect;
   };
-  struct Coroutine;
   struct Applied;
   using MakeService = std::unique_ptr<Service> (*)(HttpOptions, Executor&);
 
@@ -112,7 +111,7 @@ class Plugin {
   void run_activity(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
   void run_effect(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
   void run_async(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault);
-  Coroutine drive(std::shared_ptr<Context> context, const Entry& entry, json input, Fault fault);
+  Detached drive(std::shared_ptr<Context> context, const Entry& entry, json input, Fault fault);
   static EffectRequest effect_request(const std::shared_ptr<Applied>& applied);
   void answer(const std::shared_ptr<Context>& context, const Fault& fault, const std::string& outcome,
               std::optional<ActivityFailure> failure);

@@ -91,18 +91,7 @@ void Plugin::run_effect(const std::shared_ptr<Context>& context, const Entry& en
                  });
 }
 
-// A coroutine that nobody awaits: it begins at once, and frees itself when it has ended.
-struct Plugin::Coroutine {
-  struct promise_type {
-    Coroutine get_return_object() const noexcept { return {}; }
-    std::suspend_never initial_suspend() const noexcept { return {}; }
-    std::suspend_never final_suspend() const noexcept { return {}; }
-    void return_void() const noexcept {}
-    void unhandled_exception() const noexcept { std::terminate(); }
-  };
-};
-
-Plugin::Coroutine Plugin::drive(std::shared_ptr<Context> context, const Entry& entry, json input, Fault fault) {
+Detached Plugin::drive(std::shared_ptr<Context> context, const Entry& entry, json input, Fault fault) {
   std::string result;
   std::optional<ActivityFailure> failure;
   try {

@@ -31,7 +31,7 @@ class Waiting {
     // The coroutine may go on, and this end, before `begin` returns.
     const std::function<void(Tell)> begin = std::move(begin_);
     begin([place = place_, executor = &executor_](Result result) {
-      place->result = std::move(result);
+      place->result.emplace(std::move(result));
       executor->run(std::chrono::milliseconds(0), [place] {
         if (void* const frame = place->waiter.exchange(nullptr)) std::coroutine_handle<>::from_address(frame).resume();
       });
