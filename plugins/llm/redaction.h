@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "plugins/llm/personal_data.h"
+
+namespace skald::plugin::llm {
+
+// What is not to leave: kinds that are recognised in any text, and fields by their name ("name", "customer.name").
+struct RedactionRules {
+  PersonalKinds kinds;
+  std::vector<std::string> fields;
+};
+
+// Section "redact" of the configuration (null: the defaults).
+RedactionRules redaction_rules(const nlohmann::json& section);
+
+// Personal data of one decision: each text has one placeholder, "[EMAIL_1]", in all that is sent, and gets back in its
+// place in what comes back. One thread at a time.
+class Redaction {
+ public:
+  explicit Redaction(const RedactionRules& rules) : rules_(rules) {}
+
+  // With all that is to be redacted replaced, in keys too. A configured field's value is replaced wherever else it
+  // stands, also in what is redacted later.
+  nlohmann::json redact(const nlohmann::json& value);
+  std::string redact_text(std::string_view text);
+  // With known placeholders replaced by what they stand for.
+  nlohmann::json restore(const nlohmann::json& value) const;
+  std::string restore_text(std::string_view text) const;
+
+  size_t count() const { return originals_.size(); }  // of different texts that were replaced
+
+  // To go on later, after a crash too.
+  nlohmann::json save() const;
+  void load(const nlohmann::json& saved);
+
+ private:
+  bool is_field(const std::string& path) const;
+  void collect_fields(const nlohmann::json& value, const std::string& path);
+  void collect_field(const nlohmann::json& value, std::string_view kind);
+  nlohmann::json replaced(const nlohmann::json& value, const std::string& path);
+  nlohmann::json replaced_field(const nlohmann::json& value, std::string_view kind);
+  const std::string& placeholder(std::string_view kind, const std::string& original);
+
+  RedactionRules rules_;
+  std::map<std::string, std::string> placeholders_;  // by original
+  std::map<std::string, std::string> originals_;     // by placeholder
+  std::map<std::string, size_t> numbers_;            // the last of each kind
+  std::vector<std::string> field_values_;            // that are looked for in every text
+};
+
+}  // namespace skald::plugin::llm
