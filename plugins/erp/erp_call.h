@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+
+#include "plugins/erp/desk.h"
+
+namespace skald::plugin::erp {
+
+struct ErpCall {
+  std::string method, path;  // parts of the path by url_part()
+  json body = nullptr;
+  std::string key;      // idempotency key; empty: none
+  int64_t version = 0;  // of If-Match; 0: none
+};
+
+struct ErpReply {
+  int status = 0;
+  json body;
+
+  bool ok() const { return status >= 200 && status < 300; }
+  bool not_found() const { return status == 404; }
+  std::string code() const;  // the refusal's
+  std::string message() const;
+  // 409, 412 or 428 because of the version: the record is in `body["current"]`, or has to be read.
+  bool is_version_conflict() const;
+};
+
+// Calls the ERP. What it says of the request itself comes back: 2xx, 404, 409, 412, 428. The rest is thrown as
+// ActivityError: ErpRefused and IdempotencyConflict for good; ErpUnauthorized, ErpBusy, ErpUnavailable and
+// ErpUnreadable to be tried again, after next_retry_delay where the ERP says when; and what the kit's client throws.
+Async<ErpReply> call_erp(Desk& desk, Context& context, ErpCall call);
+
+// Throws ErpRefused, for good, with what the ERP said.
+[[noreturn]] void refuse(const ErpReply& reply);
+
+// A text as a part of a path, of a query or of a header.
+std::string url_part(const std::string& text);
+
+}  // namespace skald::plugin::erp
