@@ -26,8 +26,28 @@ const nlohmann::json& host_settings() {
         "max_output_bytes": {
           "type": "integer", "minimum": 1, "maximum": 1073741824, "default": 2097152,
           "description": "Of an activity's result"
+        },
+        "max_activity_seconds": {
+          "type": "number", "minimum": 0.001, "maximum": 31000000,
+          "description": "An attempt lasts no longer, whatever its timeouts"
+        },
+        "hang_seconds": {
+          "type": "number", "minimum": 0.001, "maximum": 31000000, "default": 10,
+          "description": "With isolation: a process that does not react for so long, or an attempt that is so late, ends the process"
+        },
+        "max_memory_mb": {
+          "type": "integer", "minimum": 1, "maximum": 1073741824,
+          "description": "With isolation: a process that takes more is ended"
         }
       }
+    },
+    "isolation": {
+      "enum": ["none", "process"], "default": "none",
+      "description": "process: the plugin runs in a process of its own, which is started again when it crashes or hangs"
+    },
+    "drain_seconds": {
+      "type": "number", "minimum": 0, "maximum": 31000000, "default": 30,
+      "description": "When the plugin is reloaded, what runs has so long to end"
     }
   })"));
   return *settings;

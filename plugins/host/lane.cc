@@ -1,30 +1,72 @@
 #include "plugins/host/lane.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
+#include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 
 namespace skald::plugins {
 
-void Lane::start() {
-  thread_ = std::thread([self = shared_from_this()] { self->work(); });
+Lane::Lane(std::shared_ptr<Backend> backend, PluginFacts facts, PluginLimits limits)
+    : backend_(std::move(backend)),
+      facts_(std::move(facts)),
+      limits_(limits),
+      rate_(limits.max_activities_per_second) {}
+
+Lane::~Lane() {
+  if (thread_.joinable()) thread_.detach();
+}
+
+absl::Status Lane::start(const std::string& config, const std::string& data_path) {
+  auto status = backend_->start({config, data_path, limits_, [self = weak_from_this()](bool serving) {
+                                   if (const auto lane = self.lock()) lane->set_serving(serving);
+                                 }});
+  if (status.ok()) thread_ = std::thread([self = shared_from_this()] { self->work(); });
+  return status;
+}
+
+void Lane::set_serving(bool serving) {
+  std::lock_guard lock(mutex_);
+  serving_ = serving;
+  wake_.notify_one();
 }
 
 void Lane::push(std::shared_ptr<Call> call) {
+  std::shared_ptr<Lane> next;
   {
     std::lock_guard lock(mutex_);
-    if (call->answered()) return;
-    call->place = ++last_;
-    waiting_.emplace(last_, std::move(call));
+    next = next_;
   }
+  if (next != nullptr) return next->push(std::move(call));
+  call->enter(shared_from_this());
+  std::unique_lock lock(mutex_);
+  if (next_ != nullptr) {
+    next = next_;
+    lock.unlock();
+    return next->push(std::move(call));
+  }
+  if (call->answered()) return;
+  call->place = ++last_;
+  waiting_.emplace(last_, std::move(call));
   wake_.notify_one();
+}
+
+void Lane::hand_over(const std::shared_ptr<Lane>& next) {
+  std::map<uint64_t, std::shared_ptr<Call>> moved;
+  {
+    std::lock_guard lock(mutex_);
+    next_ = next;
+    moved.swap(waiting_);
+    changed_.notify_all();
+  }
+  for (auto& [place, call] : moved) next->push(std::move(call));
 }
 
 void Lane::answered(Call& call, bool timed_out) {
   std::shared_ptr<Call> dropped;
   std::lock_guard lock(mutex_);
-  if (const auto found = waiting_.find(call.place); found != waiting_.end()) {
+  if (const auto found = waiting_.find(call.place); found != waiting_.end() && found->second.get() == &call) {
     dropped = std::move(found->second);
     waiting_.erase(found);
     changed_.notify_all();
@@ -45,6 +87,13 @@ void Lane::returned(Call& call) {
   if (!waiting_.empty()) wake_.notify_one();
 }
 
+std::string Lane::why_waiting() const {
+  std::lock_guard lock(mutex_);
+  if (!serving_) return "the plugin is being started again";
+  return absl::StrCat("the plugin holds max_concurrent_activities = ", limits_.max_concurrent_activities,
+                      " already, or max_activities_per_second holds it back (\"limits\" in its configuration)");
+}
+
 PluginMeter Lane::meter() const {
   std::lock_guard lock(mutex_);
   return {static_cast<int>(held_.size()), static_cast<int>(overdue_.size()), static_cast<int>(waiting_.size())};
@@ -53,7 +102,7 @@ PluginMeter Lane::meter() const {
 // The next attempt that the limits allow, or nullptr when the lane ends.
 std::shared_ptr<Call> Lane::next(std::unique_lock<std::mutex>& lock) {
   while (!stopping_) {
-    if (waiting_.empty() || held_.size() >= static_cast<size_t>(limits_.max_concurrent_activities)) {
+    if (!serving_ || waiting_.empty() || held_.size() >= static_cast<size_t>(limits_.max_concurrent_activities)) {
       wake_.wait(lock);
     } else if (!rate_.take(absl::Now())) {
       wake_.wait_until(lock, absl::ToChronoTime(rate_.opens()));
@@ -66,16 +115,37 @@ std::shared_ptr<Call> Lane::next(std::unique_lock<std::mutex>& lock) {
   return nullptr;
 }
 
+void Lane::give(const std::shared_ptr<Call>& call) {
+  if (!call->begin(limits_)) return returned(*call);
+  const auto& known = facts_.activities;
+  if (std::find(known.begin(), known.end(), call->task.activity) == known.end()) {
+    call->answer(application_failure("NotFoundError", absl::StrCat("no activity ", call->type), true), Ending::kFailed);
+    return returned(*call);
+  }
+  if (backend_->execute(call)) return;
+  call->put_back();
+  std::shared_ptr<Lane> next;
+  {
+    std::lock_guard lock(mutex_);
+    held_.erase(call.get());
+    changed_.notify_all();
+    next = next_;
+    if (next == nullptr && !call->answered()) waiting_.emplace(call->place, call);
+  }
+  if (next != nullptr) next->push(call);
+}
+
 void Lane::work() {
   std::unique_lock lock(mutex_);
   while (auto call = next(lock)) {
     lock.unlock();
-    if (!call->begin(plugin_)) returned(*call);
+    give(call);
     call = nullptr;
     lock.lock();
   }
+  const absl::Time end = end_;
   lock.unlock();
-  plugin_.shutdown();
+  backend_->stop(end);
   lock.lock();
   finished_ = true;
   changed_.notify_all();
@@ -83,13 +153,25 @@ void Lane::work() {
 
 bool Lane::wait_idle(absl::Time until) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_until(lock, absl::ToChronoTime(until), [this] { return waiting_.empty() && held_.empty(); });
+  const auto idle = [this] { return waiting_.empty() && held_.empty(); };
+  changed_.wait_until(lock, absl::ToChronoTime(until), [&] { return hurried_ || idle(); });
+  return idle();
+}
+
+void Lane::stop_waiting() {
+  std::lock_guard lock(mutex_);
+  hurried_ = true;
+  changed_.notify_all();
 }
 
 void Lane::cancel_all() {
-  std::lock_guard lock(mutex_);
-  for (auto& [place, call] : waiting_) call->request_cancel();
-  for (auto& [address, call] : held_) call->request_cancel();
+  std::vector<std::shared_ptr<Call>> all;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [place, call] : waiting_) all.push_back(call);
+    for (auto& [address, call] : held_) all.push_back(call);
+  }
+  for (auto& call : all) call->request_cancel();
 }
 
 void Lane::answer_all(const temporal::api::failure::v1::Failure& failure) {
@@ -103,13 +185,13 @@ void Lane::answer_all(const temporal::api::failure::v1::Failure& failure) {
 }
 
 bool Lane::finish(absl::Time until) {
-  bool finished;
-  {
-    std::unique_lock lock(mutex_);
-    stopping_ = true;
-    wake_.notify_one();
-    finished = changed_.wait_until(lock, absl::ToChronoTime(until), [this] { return finished_; });
-  }
+  std::unique_lock lock(mutex_);
+  if (!thread_.joinable()) return true;
+  stopping_ = true;
+  end_ = until - (until - absl::Now()) / 5;  // a process that must be ended by force takes a while
+  wake_.notify_one();
+  const bool finished = changed_.wait_until(lock, absl::ToChronoTime(until), [this] { return finished_; });
+  lock.unlock();
   finished ? thread_.join() : thread_.detach();
   return finished;
 }

@@ -1,100 +1,71 @@
 #include "plugins/host/load.h"
 
 #include <filesystem>
-#include <set>
-#include <string_view>
+#include <utility>
 
-#include <absl/strings/str_cat.h>
-#include <dlfcn.h>
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
-#include "plugins/host/call.h"
-#include "plugins/host/secrets.h"
-#include "plugins/sdk/exception_text.h"
+#include "plugins/host/in_process.h"
+#include "plugins/host/isolated.h"
 
 namespace skald::plugins {
 namespace {
 
-skald_text view(const std::string& text) { return {text.data(), text.size()}; }
-
-bool good_name(const char* name) {
-  if (name == nullptr || *name == 0) return false;
-  for (const char* c = name; *c != 0; ++c) {
-    if (!isalnum(static_cast<unsigned char>(*c)) && *c != '_' && *c != '-') return false;
-  }
-  return true;
+// Whether the configuration asks for a process, before the plugin has been opened and its schema is known. An error is
+// said later, with what the schema says.
+absl::StatusOr<bool> wants_process(const std::string& path, const LoadOptions& options) {
+  const auto source = find_config(path, std::filesystem::path(path).stem().string(), options.config);
+  if (!source.ok()) return source.status();
+  const auto config = nlohmann::json::parse(source->text, nullptr, false, true);
+  if (config.is_discarded() && !source->text.empty()) return read_config(*source, nullptr).status();
+  return config.is_object() && config.contains("isolation") && config["isolation"] == "process";
 }
 
-absl::Status check(const std::string& path, const skald_plugin* plugin) {
-  if (plugin == nullptr)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": its skald_plugin_entry returned nothing"));
-  // Nothing behind the first field may be read before it is known to be right.
-  if (plugin->abi != SKALD_PLUGIN_ABI) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " was built for plugin interface ", plugin->abi,
-                                                      ", this host speaks ", SKALD_PLUGIN_ABI, ": build it again"));
-  }
-  if (!good_name(plugin->name))
-    return absl::InvalidArgumentError(absl::StrCat(path, ": a plugin's name is letters, digits, _ and -"));
-  if (plugin->init == nullptr || plugin->execute == nullptr || plugin->shutdown == nullptr)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": init, execute and shutdown must all be there"));
-  std::set<std::string_view> names;
-  for (size_t i = 0; i < plugin->activity_count; ++i) {
-    const char* name = plugin->activities[i];
-    if (!good_name(name))
-      return absl::InvalidArgumentError(absl::StrCat(path, ": an activity's name is letters, digits, _ and -"));
-    if (!names.insert(name).second)
-      return absl::AlreadyExistsError(absl::StrCat(path, ": activity ", plugin->name, ".", name, " is there twice"));
-  }
+absl::Status open_isolated(LoadedPlugin& loaded, const LoadOptions& options) {
+  auto opened = Isolated::open(loaded.image, options.isolation_command);
+  if (!opened.ok()) return opened.status();
+  loaded.facts = (*opened)->facts();
+  loaded.backend = *std::move(opened);
   return absl::OkStatus();
 }
 
-// A library is never closed again: whatever it began may still run in its code.
-absl::StatusOr<const skald_plugin*> open(const std::string& path) {
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return absl::InvalidArgumentError(absl::StrCat("cannot load plugin ", path, ": ", dlerror()));
-  const auto entry = reinterpret_cast<skald_plugin_entry_fn>(dlsym(library, "skald_plugin_entry"));
-  if (entry == nullptr) {
-    dlclose(library);
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, " is not a Skald plugin: it does not export skald_plugin_entry"));
-  }
-  try {
-    return entry();
-  } catch (...) {
-    const auto [type, message] = plugin::current_exception_text();
-    return absl::InvalidArgumentError(absl::StrCat(path, ": its skald_plugin_entry threw ", type, ": ", message));
-  }
+absl::Status open_here(LoadedPlugin& loaded) {
+  // Never closed, as the library is not: its number is the library's name, by which the loader would find it again.
+  const int fd = fcntl(loaded.image->fd(), F_DUPFD_CLOEXEC, 0);
+  const auto plugin = open_library(fd, loaded.image->path());
+  if (!plugin.ok()) return plugin.status();
+  loaded.facts = facts_of(**plugin);
+  loaded.backend = std::make_shared<InProcess>(**plugin);
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<LoadedPlugin> load_plugin(const std::string& path, const std::map<std::string, std::string>& configs) {
-  const auto plugin = open(path);
-  if (!plugin.ok()) return plugin.status();
-  if (auto status = check(path, *plugin); !status.ok()) return status;
-  const auto source = find_config(path, (*plugin)->name, configs);
+absl::StatusOr<PluginConfig> current_config(const std::string& path, const PluginFacts& facts,
+                                            const LoadOptions& options, std::string* source_name) {
+  const auto source = find_config(path, facts.name, options.config);
   if (!source.ok()) return source.status();
-  auto config = read_config(*source, (*plugin)->config_schema);
-  if (!config.ok()) return config.status();
-  for (const std::string& warning : config->warnings) spdlog::warn("{}", warning);
-  return LoadedPlugin{path, *plugin, *std::move(config), source->text.empty() ? "" : source->name};
+  if (source_name != nullptr && !source->text.empty()) *source_name = source->name;
+  return read_config(*source, facts.config_schema ? facts.config_schema->c_str() : nullptr);
 }
 
-absl::Status initialize(const LoadedPlugin& loaded, const std::string& data_path) {
-  char error[512] = "";
-  std::string reason;
-  try {
-    if (loaded.plugin->init(Call::host_functions(), view(loaded.config.text), view(data_path), error, sizeof error) ==
-        0)
-      return absl::OkStatus();
-    reason = error;
-  } catch (...) {
-    const auto [type, message] = plugin::current_exception_text();
-    reason = absl::StrCat(type, ": ", message);
+absl::StatusOr<LoadedPlugin> load_plugin(std::shared_ptr<const LibraryImage> image, const LoadOptions& options) {
+  const std::string path = image->path();
+  LoadedPlugin loaded{std::move(image), {}, {}, {}, {}};
+  const auto process = wants_process(path, options);
+  if (!process.ok()) return process.status();
+  if (auto status = *process ? open_isolated(loaded, options) : open_here(loaded); !status.ok()) return status;
+  auto config = current_config(path, loaded.facts, options, &loaded.config_source);
+  if (!config.ok()) return config.status();
+  loaded.config = *std::move(config);
+  // A file and its plugin may have different names.
+  if (loaded.config.limits.isolated && !*process) {
+    if (auto status = open_isolated(loaded, options); !status.ok()) return status;
   }
-  return absl::FailedPreconditionError(blank_secrets(
-      absl::StrCat("plugin ", loaded.plugin->name, " did not start",
-                   loaded.config_source.empty() ? "" : absl::StrCat(" with ", loaded.config_source), ": ", reason)));
+  for (const std::string& warning : loaded.config.warnings) spdlog::warn("{}", warning);
+  return loaded;
 }
 
 }  // namespace skald::plugins

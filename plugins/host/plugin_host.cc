@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <mutex>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -11,44 +10,51 @@
 #include <spdlog/spdlog.h>
 
 #include "engine/base/text.h"
-#include "plugins/host/alarms.h"
-#include "plugins/host/load.h"
+#include "plugins/host/host_state.h"
 
 namespace skald::plugins {
 
-struct PluginHost::State {
-  struct Activity {
-    std::shared_ptr<Lane> lane;
-    std::string name;
-  };
-
-  absl::Duration grace;
-  std::vector<std::shared_ptr<Lane>> lanes;
-  std::map<std::string, Activity> activities;
-  std::vector<std::string> problems;
-  std::shared_ptr<Alarms> alarms = std::make_shared<Alarms>();
-  std::mutex mutex;  // guards what follows
-  bool stopping = false;
-  std::map<std::string, ActivityMeter> meters;
-
-  absl::Status add(LoadedPlugin loaded, const PluginHostOptions& options);
-  void count(const Call& call, Ending ending);
-};
-
-absl::Status PluginHost::State::add(LoadedPlugin loaded, const PluginHostOptions& options) {
-  const skald_plugin& plugin = *loaded.plugin;
-  for (const auto& lane : lanes) {
-    if (lane->plugin().name == std::string_view(plugin.name))
-      return absl::AlreadyExistsError(absl::StrCat(loaded.path, ": plugin ", plugin.name, " is there already"));
+absl::StatusOr<std::vector<std::string>> PluginHost::State::files() const {
+  std::error_code code;
+  std::vector<std::string> files;
+  for (const auto& item : std::filesystem::directory_iterator(options.folder, code)) {
+    if (item.path().extension() == ".so") files.push_back(item.path().string());
   }
-  if (auto status = initialize(loaded, options.data_path); !status.ok()) return status;
-  auto lane = std::make_shared<Lane>(plugin, loaded.config.limits);
-  lane->start();
-  for (size_t i = 0; i < plugin.activity_count; ++i) {
-    activities[absl::StrCat(plugin.name, ".", plugin.activities[i])] = {lane, plugin.activities[i]};
-  }
-  lanes.push_back(std::move(lane));
+  if (code)
+    return absl::NotFoundError(absl::StrCat("cannot read the plugins' folder ", options.folder, ": ", code.message()));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+absl::Status PluginHost::State::not_started(const LoadedPlugin& loaded, const absl::Status& why) const {
+  return absl::Status(
+      why.code(), absl::StrCat("plugin ", loaded.facts.name, " did not start",
+                               loaded.config_source.empty() ? "" : absl::StrCat(" with ", loaded.config_source), ": ",
+                               why.message()));
+}
+
+absl::Status PluginHost::State::add(LoadedPlugin loaded) {
+  const std::string name = loaded.facts.name;
+  if (plugins.contains(name))
+    return absl::AlreadyExistsError(absl::StrCat(loaded.image->path(), ": plugin ", name, " is there already"));
+  auto lane = std::make_shared<Lane>(loaded.backend, loaded.facts, loaded.config.limits);
+  if (auto status = lane->start(loaded.config.text, options.data_path); !status.ok())
+    return not_started(loaded, status);
+  route(name, {std::move(loaded), std::move(lane)});
   return absl::OkStatus();
+}
+
+void PluginHost::State::route(const std::string& name, Hosted hosted) {
+  std::lock_guard lock(mutex);
+  unroute(name);
+  for (const std::string& activity : hosted.loaded.facts.activities)
+    activities[absl::StrCat(name, ".", activity)] = {hosted.lane, activity};
+  plugins.insert_or_assign(name, std::move(hosted));
+}
+
+void PluginHost::State::unroute(const std::string& name) {
+  const std::string prefix = name + ".";
+  std::erase_if(activities, [&](const auto& entry) { return entry.first.compare(0, prefix.size(), prefix) == 0; });
 }
 
 void PluginHost::State::count(const Call& call, Ending ending) {
@@ -74,47 +80,49 @@ void PluginHost::State::count(const Call& call, Ending ending) {
 PluginHost::PluginHost(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 absl::StatusOr<std::unique_ptr<PluginHost>> PluginHost::load(PluginHostOptions options) {
-  std::error_code code;
-  std::vector<std::filesystem::path> files;
-  for (const auto& item : std::filesystem::directory_iterator(options.folder, code)) {
-    if (item.path().extension() == ".so") files.push_back(item.path());
-  }
-  if (code)
-    return absl::NotFoundError(absl::StrCat("cannot read the plugins' folder ", options.folder, ": ", code.message()));
-  std::sort(files.begin(), files.end());
-  std::unique_ptr<PluginHost> host(new PluginHost(std::make_shared<State>()));
-  host->state_->grace = options.stop_grace;
-  for (const auto& file : files) {
-    auto loaded = load_plugin(file.string(), options.config);
-    const absl::Status status = loaded.ok() ? host->state_->add(*std::move(loaded), options) : loaded.status();
+  std::unique_ptr<PluginHost> host(new PluginHost(std::make_shared<State>(std::move(options))));
+  State& state = *host->state_;
+  const auto files = state.files();
+  if (!files.ok()) return files.status();
+  for (const auto& file : *files) {
+    auto image = LibraryImage::read(file);
+    absl::Status status = image.status();
+    if (status.ok()) {
+      auto loaded = load_plugin(*std::move(image), state.load_options);
+      status = loaded.ok() ? state.add(*std::move(loaded)) : loaded.status();
+    }
     if (status.ok()) continue;
-    if (options.strict) return status;
-    host->state_->problems.emplace_back(base::text(status));
+    if (state.options.strict) return status;
+    state.problems.emplace_back(base::text(status));
   }
   return host;
 }
 
-PluginHost::~PluginHost() { stop(state_->grace); }
+PluginHost::~PluginHost() { stop(state_->options.stop_grace); }
 
 void PluginHost::stop(absl::Duration grace) {
   {
     std::lock_guard lock(state_->mutex);
     if (std::exchange(state_->stopping, true)) return;
+    if (state_->draining != nullptr) state_->draining->stop_waiting();
   }
+  std::lock_guard no_reload(state_->reloading);
+  std::vector<std::shared_ptr<Lane>> lanes;
+  for (const auto& [name, hosted] : state_->plugins) lanes.push_back(hosted.lane);
   const absl::Time begun = absl::Now();
   bool idle = true;
-  for (const auto& lane : state_->lanes) idle &= lane->wait_idle(begun + grace / 2);
+  for (const auto& lane : lanes) idle &= lane->wait_idle(begun + grace / 2);
   if (!idle) {
-    for (const auto& lane : state_->lanes) lane->cancel_all();
-    for (const auto& lane : state_->lanes) lane->wait_idle(begun + grace);
+    for (const auto& lane : lanes) lane->cancel_all();
+    for (const auto& lane : lanes) lane->wait_idle(begun + grace);
     const auto failure =
         application_failure("HostStopping", "the host of the plugins stopped before the activity ended", false);
-    for (const auto& lane : state_->lanes) lane->answer_all(failure);
+    for (const auto& lane : lanes) lane->answer_all(failure);
   }
   const absl::Time end = absl::Now() + grace / 2;
-  for (const auto& lane : state_->lanes) {
+  for (const auto& lane : lanes) {
     if (!lane->finish(end)) {
-      spdlog::error("plugin {} does not end: {} of its activities still run, and are left behind", lane->plugin().name,
+      spdlog::error("plugin {} does not end: {} of its activities still run, and are left behind", lane->facts().name,
                     lane->meter().held);
     }
   }
@@ -124,45 +132,46 @@ void PluginHost::stop(absl::Duration grace) {
 void PluginHost::execute(const worker::api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
                          std::function<void(worker::ActivityOutcome)> done) {
   const std::string& type = task.activity_type().name();
-  const auto found = state_->activities.find(type);
-  if (found == state_->activities.end()) {
-    const std::string text = absl::StrCat("no activity ", type, "; there are: ", absl::StrJoin(activities(), ", "));
-    return done(application_failure("NotFoundError", text, true));
-  }
-  const std::shared_ptr<Lane>& lane = found->second.lane;
   const int64_t size =
       task.input().payloads_size() == 0 ? 0 : static_cast<int64_t>(task.input().payloads(0).data().size());
-  if (size > lane->limits().max_input_bytes) {
-    const std::string text =
-        absl::StrCat("the input of ", type, " has ", size, " bytes, the limit is ", lane->limits().max_input_bytes);
-    return done(application_failure("InputTooLarge", text, true));
-  }
+  State::Activity activity;
   bool stopping;
   {
     std::lock_guard lock(state_->mutex);
     stopping = state_->stopping;
-    if (!stopping) ++state_->meters[type].started;
+    if (const auto found = state_->activities.find(type); found != state_->activities.end()) activity = found->second;
+    if (!stopping && activity.lane != nullptr && size <= activity.lane->limits().max_input_bytes)
+      ++state_->meters[type].started;
   }
   if (stopping) return done(application_failure("HostStopping", "the host of the plugins stops", false));
+  if (activity.lane == nullptr) {
+    const std::string text = absl::StrCat("no activity ", type, "; there are: ", absl::StrJoin(activities(), ", "));
+    return done(application_failure("NotFoundError", text, true));
+  }
+  if (const int64_t limit = activity.lane->limits().max_input_bytes; size > limit) {
+    const std::string text = absl::StrCat("the input of ", type, " has ", size, " bytes, the limit is ", limit);
+    return done(application_failure("InputTooLarge", text, true));
+  }
   Call::Callbacks callbacks{std::move(heartbeat),
-                            [state = state_, lane](Call& call, Ending ending) {
-                              state->count(call, ending);
-                              lane->answered(call, ending == Ending::kTimedOut);
-                            },
-                            std::move(done), [lane](Call& call) { lane->returned(call); }};
-  const auto call =
-      std::make_shared<Call>(task, found->second.name, lane->limits(), state_->alarms, std::move(callbacks));
+                            [state = state_](Call& call, Ending ending) { state->count(call, ending); },
+                            std::move(done)};
+  const auto call = std::make_shared<Call>(task, activity.name, state_->alarms, std::move(callbacks));
+  call->enter(activity.lane);
   call->watch_deadline();
-  lane->push(call);
+  activity.lane->push(call);
 }
 
 std::vector<std::string> PluginHost::activities() const {
+  std::lock_guard lock(state_->mutex);
   std::vector<std::string> names;
   for (const auto& [name, activity] : state_->activities) names.push_back(name);
   return names;
 }
 
-const std::vector<std::string>& PluginHost::problems() const { return state_->problems; }
+std::vector<std::string> PluginHost::problems() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->problems;
+}
 
 std::map<std::string, ActivityMeter> PluginHost::meters() const {
   std::lock_guard lock(state_->mutex);
@@ -170,8 +179,9 @@ std::map<std::string, ActivityMeter> PluginHost::meters() const {
 }
 
 std::map<std::string, PluginMeter> PluginHost::plugin_meters() const {
+  std::lock_guard lock(state_->mutex);
   std::map<std::string, PluginMeter> out;
-  for (const auto& lane : state_->lanes) out[lane->plugin().name] = lane->meter();
+  for (const auto& [name, hosted] : state_->plugins) out[name] = hosted.lane->meter();
   return out;
 }
 

@@ -19,6 +19,8 @@ struct PluginHostOptions {
   std::map<std::string, std::string> config;      // JSON by plugin's name, instead of its file
   bool strict = false;                            // one plugin that cannot be loaded stops the host
   absl::Duration stop_grace = absl::Seconds(10);  // of the destructor
+  // What runs an isolated plugin: "--fd N" is added, and it is to call serve_isolated(N) (serve.h).
+  std::vector<std::string> isolation_command = {"/proc/self/exe", "plugin", "serve"};
 };
 
 struct ActivityMeter {
@@ -36,13 +38,20 @@ class PluginHost final : public worker::ActivityExecutor {
   void execute(const worker::api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
                std::function<void(worker::ActivityOutcome)> done) override;
 
+  // Looks at the folder again. What is new is loaded. What changed, its file or its configuration, is replaced:
+  // attempts that come wait, those that run get drain_seconds to end, then a request to cancel, then the retryable
+  // failure "PluginReloading"; if the new one does not start, the old one is started again. What is gone is drained and
+  // unloaded. The rest is left alone. Takes as long as that; returns what it says in the log, a line each. One at a
+  // time; stop() makes it hurry.
+  std::vector<std::string> reload();
+
   // Refuses what comes, and gives what runs `grace` to end, the second half of it with a request to cancel. What has
   // not ended then is answered with a retryable failure "HostStopping", and its plugin is left behind. Takes at most
   // one and a half times `grace`. A worker that waits for its answers is stopped after this.
   void stop(absl::Duration grace);
 
   std::vector<std::string> activities() const;
-  const std::vector<std::string>& problems() const;  // plugins that were not loaded, and why
+  std::vector<std::string> problems() const;  // plugins that were not loaded, and why
   std::map<std::string, ActivityMeter> meters() const;
   std::map<std::string, PluginMeter> plugin_meters() const;
 

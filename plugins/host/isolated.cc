@@ -1,0 +1,33 @@
+#include "plugins/host/isolated.h"
+
+#include <thread>
+#include <utility>
+
+#include "plugins/host/process_keeper.h"
+
+namespace skald::plugins {
+
+absl::StatusOr<std::shared_ptr<Isolated>> Isolated::open(std::shared_ptr<const LibraryImage> image,
+                                                         const std::vector<std::string>& command) {
+  auto keeper = std::make_shared<ProcessKeeper>(std::move(image), command);
+  std::shared_ptr<Isolated> isolated(new Isolated(keeper));
+  isolated->thread_ = std::thread([keeper] { keeper->run(); });
+  if (auto status = keeper->open(); !status.ok()) return status;
+  return isolated;
+}
+
+Isolated::~Isolated() {
+  keeper_->quit();
+  // The last to hold it may be an attempt that the thread itself gives back.
+  std::this_thread::get_id() == thread_.get_id() ? thread_.detach() : thread_.join();
+}
+
+const PluginFacts& Isolated::facts() const { return keeper_->facts(); }
+
+absl::Status Isolated::start(Setup setup) { return keeper_->start(std::move(setup)); }
+
+bool Isolated::execute(const std::shared_ptr<Call>& call) { return keeper_->execute(call); }
+
+void Isolated::stop(absl::Time until) { keeper_->stop(until); }
+
+}  // namespace skald::plugins

@@ -1,0 +1,518 @@
+#include "plugins/host/process_keeper.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <absl/time/clock.h>
+#include <poll.h>
+#include <skald/plugin/v1/isolation.pb.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/base/text.h"
+#include "plugins/host/call.h"
+#include "plugins/host/secrets.h"
+
+namespace skald::plugins {
+namespace {
+
+constexpr int kTicksToHang = 8;  // a process has had as many chances to react before it counts as stuck
+constexpr absl::Duration kLongestTick = absl::Seconds(1);
+constexpr absl::Duration kMemoryTick = absl::Milliseconds(50);
+constexpr absl::Duration kStartPatience = absl::Seconds(60);
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100), kLongestPause = absl::Seconds(30);
+constexpr int kExitPatienceMs = 500;       // between the end of its connection and its own
+constexpr size_t kMostUnsent = 8 << 20;    // then who gives it attempts waits
+constexpr size_t kLargestOther = 8 << 20;  // of its messages beside results
+constexpr size_t kMostTypesNamed = 10;
+constexpr int kLibraryFd = 4;  // as child.h says
+
+}  // namespace
+
+ProcessKeeper::ProcessKeeper(std::shared_ptr<const LibraryImage> image, std::vector<std::string> command)
+    : image_(std::move(image)), command_(std::move(command)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+
+ProcessKeeper::~ProcessKeeper() { close(wake_); }
+
+// ---- what others ask for
+
+absl::Status ProcessKeeper::open() {
+  std::unique_lock lock(mutex_);
+  wanted_ = Phase::kOpened;
+  return wait_settled(lock);
+}
+
+absl::Status ProcessKeeper::start(Backend::Setup setup) {
+  std::unique_lock lock(mutex_);
+  setup_ = std::move(setup);
+  wanted_ = Phase::kServing;
+  if (phase_ == Phase::kOpened) send_init();
+  return wait_settled(lock);
+}
+
+absl::Status ProcessKeeper::wait_settled(std::unique_lock<std::mutex>& lock) {
+  settled_.reset();
+  awaited_ = true;
+  wake();
+  changed_.wait(lock, [this] { return settled_.has_value(); });
+  awaited_ = false;
+  return *settled_;
+}
+
+void ProcessKeeper::stop(absl::Time until) {
+  std::unique_lock lock(mutex_);
+  wanted_ = Phase::kNone;
+  end_by_ = until;
+  if (phase_ != Phase::kNone) {
+    enter(Phase::kEnding);
+    plugin::v1::ToPlugin message;
+    message.mutable_shutdown();
+    send(message);
+  }
+  wake();
+  changed_.wait(lock, [this] { return phase_ == Phase::kNone; });
+}
+
+void ProcessKeeper::quit() {
+  std::unique_lock lock(mutex_);
+  quit_ = true;
+  wake();
+}
+
+bool ProcessKeeper::execute(const std::shared_ptr<Call>& call) {
+  const int64_t deadline = absl::ToUnixMillis(call->deadline());
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock,
+                [this] { return phase_ != Phase::kServing || unsent_.size() - unsent_from_ < kMostUnsent || quit_; });
+  if (phase_ != Phase::kServing) return false;
+  const uint64_t id = ++last_call_;
+  calls_.emplace(id, Held{call});
+  plugin::v1::ToPlugin message;
+  auto* out = message.mutable_execute();
+  const CallTask& task = call->task;
+  out->set_call(id);
+  out->set_activity(task.activity);
+  out->set_input(task.input);
+  out->set_idempotency_key(task.key);
+  out->set_namespace_(task.namespace_name);
+  out->set_workflow_id(task.workflow_id);
+  out->set_workflow_type(task.workflow_type);
+  out->set_run_id(task.run_id);
+  out->set_activity_id(task.activity_id);
+  out->set_heartbeat_details(task.heartbeat_details);
+  out->set_attempt(task.attempt);
+  out->set_deadline_unix_ms(deadline);
+  send(message);
+  lock.unlock();
+  call->on_cancel([weak = weak_from_this(), id] {
+    const auto keeper = weak.lock();
+    if (keeper == nullptr) return;
+    std::lock_guard lock(keeper->mutex_);
+    if (!keeper->calls_.contains(id)) return;
+    plugin::v1::ToPlugin cancel;
+    cancel.mutable_cancel()->set_call(id);
+    keeper->send(cancel);
+  });
+  return true;
+}
+
+// ---- under the mutex
+
+void ProcessKeeper::enter(Phase phase) {
+  phase_ = phase;
+  phase_since_ = absl::Now();
+  changed_.notify_all();
+}
+
+void ProcessKeeper::settle(absl::Status status) {
+  settled_ = std::move(status);
+  changed_.notify_all();
+}
+
+void ProcessKeeper::send_init() {
+  enter(Phase::kStarting);
+  plugin::v1::ToPlugin message;
+  auto* init = message.mutable_init();
+  init->set_config(setup_->config);
+  init->set_data_path(setup_->data_path);
+  init->set_max_output_bytes(setup_->limits.max_output_bytes);
+  init->set_max_data_bytes(setup_->limits.max_memory_bytes);
+  send(message);
+}
+
+void ProcessKeeper::send(const plugin::v1::ToPlugin& message) {
+  const bool idle = unsent_.empty();
+  unsent_ += frame_of(message);
+  if (!idle) return;
+  flush();
+  if (!unsent_.empty()) wake();
+}
+
+void ProcessKeeper::flush() {
+  while (child_ != nullptr && unsent_from_ < unsent_.size()) {
+    const ssize_t sent = ::send(child_->socket(), unsent_.data() + unsent_from_, unsent_.size() - unsent_from_,
+                                MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) return;
+    // Whoever does not listen any more is noticed where it is read from.
+    unsent_from_ = sent < 0 ? unsent_.size() : unsent_from_ + static_cast<size_t>(sent);
+  }
+  unsent_.clear();
+  unsent_from_ = 0;
+  changed_.notify_all();
+}
+
+void ProcessKeeper::wake() {
+  const uint64_t one = 1;
+  if (write(wake_, &one, sizeof one) < 0) return;  // it is full of wakes
+  changed_.notify_all();
+}
+
+// ---- the thread
+
+void ProcessKeeper::run() {
+  std::unique_lock lock(mutex_);
+  while (!quit_) {
+    if (wanted_ == Phase::kNone) {
+      changed_.wait(lock);
+    } else if (!awaited_ && next_start_ > absl::Now()) {
+      changed_.wait_until(lock, absl::ToChronoTime(next_start_));
+    } else if (spawn(lock)) {
+      lock.unlock();
+      serve();
+      aftermath();
+      lock.lock();
+    }
+  }
+  if (awaited_) settle(absl::CancelledError("the host of the plugins stops"));
+}
+
+bool ProcessKeeper::spawn(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  auto child = Child::spawn(command_, image_->fd());
+  lock.lock();
+  if (!child.ok()) {
+    if (!awaited_) spdlog::error("plugin {}: {}", facts_.name, base::text(child.status()));
+    wanted_ = awaited_ ? Phase::kNone : wanted_;
+    settle(child.status());
+    plan_start();
+    return false;
+  }
+  child_ = *std::move(child);
+  frames_ = std::make_unique<FrameReader>(kLargestOther);
+  lines_ = std::make_unique<LineLog>(facts_.name.empty() ? image_->path() : facts_.name);
+  ended_by_host_.clear();
+  refusal_.clear();
+  closed_ = said_goodbye_ = completed_any_ = false;
+  unanswered_ticks_ = 0;
+  next_tick_ = absl::Now();
+  end_by_ = absl::InfiniteFuture();
+  enter(Phase::kOpening);
+  plugin::v1::ToPlugin message;
+  message.mutable_open()->set_path(image_->path());
+  message.mutable_open()->set_library(kLibraryFd);
+  send(message);
+  return true;
+}
+
+void ProcessKeeper::serve() {
+  while (ended_by_host_.empty() && !closed_) {
+    listen();
+    read_socket();
+    read_output();
+    if (ended_by_host_.empty()) look_after();
+  }
+}
+
+absl::Duration ProcessKeeper::tick() const {
+  const PluginLimits limits = setup_ ? setup_->limits : PluginLimits();
+  const absl::Duration shortest = std::min(limits.hang_time / kTicksToHang, kLongestTick);
+  return limits.max_memory_bytes > 0 ? std::min(shortest, kMemoryTick) : shortest;
+}
+
+void ProcessKeeper::listen() {
+  pollfd all[4];
+  absl::Duration patience;
+  {
+    std::lock_guard lock(mutex_);
+    const short out = unsent_.empty() ? 0 : POLLOUT;
+    all[0] = {child_->socket(), static_cast<short>(POLLIN | out), 0};
+    all[1] = {child_->output(), POLLIN, 0};
+    all[2] = {wake_, POLLIN, 0};
+    all[3] = {child_->exited(), POLLIN, 0};
+    patience = std::min(next_tick_, end_by_) - absl::Now();
+  }
+  const double ms = std::ceil(absl::ToDoubleMilliseconds(std::max(patience, absl::ZeroDuration())));
+  poll(all, std::size(all), static_cast<int>(std::min(ms, 60000.0)));
+  uint64_t wakes;
+  if (all[2].revents != 0 && read(wake_, &wakes, sizeof wakes) < 0) wakes = 0;
+  if (all[3].revents != 0) closed_ = true;
+  std::lock_guard lock(mutex_);
+  if (all[0].revents & POLLOUT) flush();
+  if (quit_) ended_by_host_ = "was ended with its host";
+}
+
+// Once a tick: whether it is well. What it is not well with ends it.
+void ProcessKeeper::look_after() {
+  std::lock_guard lock(mutex_);
+  const absl::Time now = absl::Now();
+  if (now < next_tick_ && now < end_by_) return;
+  next_tick_ = now + tick();
+  ended_by_host_ = illness();
+  if (!ended_by_host_.empty() || phase_ != Phase::kServing) return;
+  if (unanswered_ticks_++ > 0) return;
+  plugin::v1::ToPlugin message;
+  message.mutable_ping();
+  send(message);
+}
+
+std::string ProcessKeeper::illness() {
+  const absl::Time now = absl::Now();
+  const PluginLimits limits = setup_ ? setup_->limits : PluginLimits();
+  if (phase_ == Phase::kEnding && now >= end_by_) return "did not shut down in time, and was ended";
+  if ((phase_ == Phase::kOpening || phase_ == Phase::kStarting) && now - phase_since_ > kStartPatience)
+    return absl::StrCat("did not start within ", absl::ToInt64Seconds(kStartPatience), " s, and was ended");
+  if (limits.max_memory_bytes > 0) {
+    if (const int64_t bytes = child_->resident_bytes(); bytes > limits.max_memory_bytes) {
+      return absl::StrCat("took ", bytes >> 20, " MB of memory, and was ended: limits.max_memory_mb is ",
+                          limits.max_memory_bytes >> 20);
+    }
+  }
+  if (phase_ != Phase::kServing) return "";
+  const int most = static_cast<int>(std::ceil(absl::FDivDuration(limits.hang_time, tick())));
+  const std::string hang = absl::StrCat(absl::ToDoubleSeconds(limits.hang_time), " s (limits.hang_seconds)");
+  if (unanswered_ticks_ > most) return absl::StrCat("did not react for ", hang, ", and was ended");
+  for (auto& [id, held] : calls_) {
+    if (held.call->deadline() > now || ++held.late_ticks <= most) continue;
+    return absl::StrCat("hangs: ", held.call->type, " had not returned ", hang,
+                        " after its deadline; the process was ended");
+  }
+  return "";
+}
+
+void ProcessKeeper::read_output() {
+  char bytes[16 << 10];
+  for (int rounds = 0; rounds < 16; ++rounds) {
+    const ssize_t n = read(child_->output(), bytes, sizeof bytes);
+    if (n <= 0) return;
+    lines_->append({bytes, static_cast<size_t>(n)});
+  }
+}
+
+void ProcessKeeper::read_socket() {
+  char bytes[64 << 10];
+  for (int rounds = 0; rounds < 16; ++rounds) {
+    const ssize_t n = recv(child_->socket(), bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) {
+      closed_ = true;
+      return;
+    }
+    frames_->append({bytes, static_cast<size_t>(n)});
+    while (const auto frame = frames_->next()) {
+      plugin::v1::FromPlugin message;
+      if (message.ParseFromArray(frame->data(), static_cast<int>(frame->size()))) {
+        take(message);
+      } else {
+        ended_by_host_ = "sent what is no message, and was ended";
+      }
+      if (!ended_by_host_.empty()) return;
+    }
+    if (frames_->broken()) ended_by_host_ = "sent a message that is too large, and was ended";
+    if (!ended_by_host_.empty()) return;
+  }
+}
+
+// ---- what the process says
+
+void ProcessKeeper::take(const plugin::v1::FromPlugin& message) {
+  using plugin::v1::FromPlugin;
+  const auto answer = [&](uint64_t id, const auto& give) {
+    const auto call = held(id, true);
+    if (call == nullptr) return;
+    completed_any_ = true;
+    give(*call);
+    call->give_back();
+  };
+  switch (message.message_case()) {
+    case FromPlugin::kOpened:
+      return take_opened(message);
+    case FromPlugin::kReady:
+      return take_ready();
+    case FromPlugin::kRefused:
+      refusal_ = blank_secrets(message.refused().reason());
+      if (refusal_.empty()) refusal_ = "it does not say why";
+      return;
+    case FromPlugin::kCompleted:
+      return answer(message.completed().call(), [&](Call& call) {
+        message.completed().size() > 0 ? call.refuse_output(static_cast<size_t>(message.completed().size()))
+                                       : call.complete(message.completed().result());
+      });
+    case FromPlugin::kFailed:
+      return answer(message.failed().call(), [&](Call& call) {
+        const auto& f = message.failed();
+        call.fail({f.type(), f.message(), f.details(), f.non_retryable(), f.next_retry_delay_ms()});
+      });
+    case FromPlugin::kCancelled:
+      return answer(message.cancelled().call(), [](Call& call) { call.stopped(); });
+    case FromPlugin::kHeartbeat:
+      if (const auto call = held(message.heartbeat().call(), false)) call->heartbeat(message.heartbeat().details());
+      return;
+    case FromPlugin::kLog:
+      return lines_->log(message.log().level(), message.log().text());
+    case FromPlugin::kPong:
+      unanswered_ticks_ = 0;
+      return;
+    case FromPlugin::kEnded:
+      said_goodbye_ = true;
+      return;
+    default:
+      ended_by_host_ = "sent what is no message, and was ended";
+  }
+}
+
+std::shared_ptr<Call> ProcessKeeper::held(uint64_t id, bool remove) {
+  std::lock_guard lock(mutex_);
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) {
+    ended_by_host_ = "spoke of an attempt that it does not hold, and was ended";
+    return nullptr;
+  }
+  auto call = found->second.call;
+  if (remove) calls_.erase(found);
+  return call;
+}
+
+void ProcessKeeper::take_opened(const plugin::v1::FromPlugin& message) {
+  const auto& opened = message.opened();
+  std::lock_guard lock(mutex_);
+  if (phase_ == Phase::kEnding) return;
+  bool good = phase_ == Phase::kOpening && is_good_name(opened.name());
+  for (const auto& activity : opened.activities()) good = good && is_good_name(activity);
+  if (!good) {
+    ended_by_host_ = "sent what is no message, and was ended";
+    return;
+  }
+  // The library is the same each time, and others may be reading.
+  if (facts_.name.empty()) {
+    facts_ = {opened.name(), opened.version(), {opened.activities().begin(), opened.activities().end()}, {}};
+    if (opened.has_config_schema()) facts_.config_schema = opened.config_schema();
+    lines_ = std::make_unique<LineLog>(facts_.name);
+  }
+  if (wanted_ == Phase::kServing) return send_init();
+  enter(Phase::kOpened);
+  settle(absl::OkStatus());
+}
+
+void ProcessKeeper::take_ready() {
+  std::function<void(bool)> on_serving;
+  {
+    std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kEnding) return;
+    if (phase_ != Phase::kStarting) {
+      ended_by_host_ = "sent what is no message, and was ended";
+      return;
+    }
+    frames_->set_largest(static_cast<size_t>(setup_->limits.max_output_bytes) + kLargestOther);
+    unanswered_ticks_ = 0;
+    next_tick_ = absl::Now() + tick();
+    on_serving = setup_->on_serving;
+    enter(Phase::kServing);
+    if (awaited_) settle(absl::OkStatus());
+  }
+  on_serving(true);
+}
+
+// ---- when it has ended
+
+// How, in words that follow its name.
+std::string ProcessKeeper::ending() {
+  if (ended_by_host_.empty() && child_->exited() >= 0) {
+    pollfd exited = {child_->exited(), POLLIN, 0};
+    if (poll(&exited, 1, kExitPatienceMs) == 0) ended_by_host_ = "closed its connection to the host, and was ended";
+  }
+  child_->kill();
+  const std::string how = child_->wait();
+  // What it said before it ended counts.
+  const std::string why = ended_by_host_;
+  ended_by_host_.clear();
+  for (closed_ = false; !closed_ && ended_by_host_.empty();) {
+    pollfd left = {child_->socket(), POLLIN, 0};
+    if (poll(&left, 1, 0) <= 0) break;
+    read_socket();
+  }
+  read_output();
+  lines_->end();
+  if (!refusal_.empty()) return refusal_;
+  return why.empty() ? how : why;
+}
+
+void ProcessKeeper::aftermath() {
+  const std::string how = ending();
+  std::function<void(bool)> on_serving;
+  {
+    std::lock_guard lock(mutex_);
+    if (setup_) on_serving = setup_->on_serving;
+  }
+  if (on_serving) on_serving(false);
+  std::map<uint64_t, Held> held;
+  Phase was;
+  bool awaited;
+  {
+    std::lock_guard lock(mutex_);
+    was = phase_;
+    awaited = awaited_ && (was == Phase::kOpening || was == Phase::kOpened || was == Phase::kStarting);
+    held.swap(calls_);
+    child_.reset();
+    unsent_.clear();
+    unsent_from_ = 0;
+    if (awaited) wanted_ = Phase::kNone;
+  }
+  if (was == Phase::kEnding) {
+    if (!said_goodbye_) spdlog::error("plugin {} {} while it was shut down", facts_.name, how);
+  } else if (!awaited && !quit_) {
+    spdlog::error("plugin {} {}", facts_.name, how);
+  }
+  answer_crashed(held, how);
+  std::lock_guard lock(mutex_);
+  if (!awaited && was != Phase::kEnding) plan_start();
+  enter(Phase::kNone);
+  if (!awaited) return;
+  settle(absl::FailedPreconditionError(
+      !refusal_.empty() ? how : absl::StrCat("its process ", how, was == Phase::kStarting ? " in its init" : "")));
+}
+
+void ProcessKeeper::answer_crashed(const std::map<uint64_t, Held>& held, const std::string& how) {
+  if (held.empty()) return;
+  std::map<std::string, int> types;
+  for (const auto& [id, one] : held) ++types[one.call->type];
+  std::vector<std::string> names;
+  for (const auto& [type, count] : types) {
+    if (names.size() == kMostTypesNamed) {
+      names.push_back("…");
+      break;
+    }
+    names.push_back(count == 1 ? type : absl::StrCat(type, " (", count, ")"));
+  }
+  const std::string sentence = absl::StrCat("plugin ", facts_.name, " ", how, "; it held ", absl::StrJoin(names, ", "));
+  for (const auto& [id, one] : held) {
+    one.call->answer(application_failure("PluginCrashed", sentence, false), Ending::kFailed);
+    one.call->give_back();
+  }
+}
+
+void ProcessKeeper::plan_start() {
+  if (completed_any_) crashes_in_a_row_ = 0;
+  const absl::Duration pause = crashes_in_a_row_ == 0
+                                   ? absl::ZeroDuration()
+                                   : std::min(kFirstPause * (1 << std::min(crashes_in_a_row_ - 1, 20)), kLongestPause);
+  ++crashes_in_a_row_;
+  next_start_ = absl::Now() + pause;
+}
+
+}  // namespace skald::plugins

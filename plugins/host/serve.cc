@@ -1,0 +1,335 @@
+#include "plugins/host/serve.h"
+
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+#include <fcntl.h>
+#include <skald/plugin/v1/isolation.pb.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/base/text.h"
+#include "plugins/host/frames.h"
+#include "plugins/host/library.h"
+#include "plugins/sdk/exception_text.h"
+
+namespace skald::plugins {
+namespace {
+
+using plugin::v1::FromPlugin;
+using plugin::v1::ToPlugin;
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kLargestFrame = size_t{2} << 30;  // the host is trusted
+constexpr size_t kLongestMessage = 64 << 10;
+constexpr std::chrono::milliseconds kBeatInterval(20);  // of one attempt; the host sends fewer still
+// Data segments hold the stacks of threads too, which are reserved and not used.
+constexpr int64_t kReservedForStacks = int64_t{1} << 30;
+
+std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
+skald_text view(const std::string& text) { return {text.data(), text.size()}; }
+
+// The attempts that the plugin holds, and its way to the host.
+class Session {
+ public:
+  explicit Session(int fd) : fd_(fd) {}
+
+  void send(const FromPlugin& message) {
+    const std::string frame = frame_of(message);
+    std::lock_guard lock(sending_);
+    size_t sent = 0;
+    while (sent < frame.size()) {
+      const ssize_t n = ::send(fd_, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) std::_Exit(1);  // the host is gone
+      sent += static_cast<size_t>(n);
+    }
+  }
+
+  void log(int level, const std::string& text) {
+    FromPlugin message;
+    message.mutable_log()->set_level(level);
+    message.mutable_log()->set_text(text.substr(0, kLongestMessage));
+    send(message);
+  }
+
+  void set_max_output(int64_t bytes) { max_output_ = static_cast<size_t>(bytes); }
+  size_t max_output() const { return max_output_; }
+
+  void begin(uint64_t call) {
+    std::lock_guard lock(mutex_);
+    calls_[call];
+  }
+  void cancel(uint64_t call) {
+    std::lock_guard lock(mutex_);
+    if (const auto found = calls_.find(call); found != calls_.end()) found->second.cancelled = true;
+  }
+  bool is_cancelled(uint64_t call) {
+    std::lock_guard lock(mutex_);
+    const auto found = calls_.find(call);
+    return found == calls_.end() || found->second.cancelled;
+  }
+
+  // Sends the answer that `fill` writes, once; the attempt's last heartbeat goes before it.
+  template <typename Fill>
+  void answer(skald_call* handle, Fill fill) {
+    const uint64_t call = reinterpret_cast<uintptr_t>(handle);
+    std::unique_lock lock(mutex_);
+    auto node = calls_.extract(call);
+    if (node.empty()) {
+      lock.unlock();
+      return log(3, "the plugin answered an attempt that it does not hold: the answer is ignored");
+    }
+    if (node.mapped().pending) send_beat(call, node.mapped());
+    lock.unlock();
+    FromPlugin message;
+    fill(call, message);
+    send(message);
+  }
+
+  void beat(uint64_t call, std::string details) {
+    if (details.size() > max_output_) return log(2, "the details of a heartbeat are too large, and are dropped");
+    std::lock_guard lock(mutex_);
+    const auto found = calls_.find(call);
+    if (found == calls_.end()) return;
+    Held& held = found->second;
+    held.details = std::move(details);
+    held.pending = true;
+    if (Clock::now() - held.last_beat >= kBeatInterval) return send_beat(call, held);
+    beats_due_ = true;
+    wake_.notify_one();
+  }
+
+  // Of a thread of its own: sends the heartbeats that came too soon after another.
+  void send_beats() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return beats_due_; });
+      beats_due_ = false;
+      wake_.wait_for(lock, kBeatInterval, [] { return false; });
+      for (auto& [call, held] : calls_) {
+        if (held.pending) send_beat(call, held);
+      }
+    }
+  }
+
+ private:
+  struct Held {
+    bool cancelled = false, pending = false;
+    std::string details;
+    Clock::time_point last_beat{};
+  };
+
+  void send_beat(uint64_t call, Held& held) {  // mutex_ is held
+    FromPlugin message;
+    message.mutable_heartbeat()->set_call(call);
+    message.mutable_heartbeat()->set_details(std::move(held.details));
+    held.pending = false;
+    held.last_beat = Clock::now();
+    send(message);
+  }
+
+  const int fd_;
+  size_t max_output_ = 0;
+  std::mutex sending_;  // after mutex_
+  std::mutex mutex_;    // guards what follows
+  std::condition_variable wake_;
+  bool beats_due_ = false;
+  std::map<uint64_t, Held> calls_;
+};
+
+// Lives as long as the process: threads of the plugin may outlast everything.
+Session* session = nullptr;
+
+const skald_host& host_functions() {
+  static const skald_host host = {
+      SKALD_PLUGIN_ABI,
+      [](skald_call* handle, skald_text result) {
+        session->answer(handle, [&](uint64_t call, FromPlugin& message) {
+          auto* completed = message.mutable_completed();
+          completed->set_call(call);
+          if (result.size > session->max_output()) {
+            completed->set_size(static_cast<int64_t>(result.size));
+          } else {
+            completed->set_result(copy(result));
+          }
+        });
+      },
+      [](skald_call* handle, const skald_failure* f) {
+        session->answer(handle, [&](uint64_t call, FromPlugin& message) {
+          auto* failed = message.mutable_failed();
+          failed->set_call(call);
+          failed->set_type(copy(f->type).substr(0, kLongestMessage));
+          failed->set_message(copy(f->message).substr(0, kLongestMessage));
+          if (f->details.size <= session->max_output()) failed->set_details(copy(f->details));
+          failed->set_non_retryable(f->non_retryable != 0);
+          failed->set_next_retry_delay_ms(f->next_retry_delay_ms);
+        });
+      },
+      [](skald_call* handle) {
+        session->answer(handle,
+                        [](uint64_t call, FromPlugin& message) { message.mutable_cancelled()->set_call(call); });
+      },
+      [](skald_call* handle, skald_text details) { session->beat(reinterpret_cast<uintptr_t>(handle), copy(details)); },
+      [](skald_call* handle) { return session->is_cancelled(reinterpret_cast<uintptr_t>(handle)) ? 1 : 0; },
+      [](int level, skald_text text) { session->log(level, copy(text)); },
+  };
+  return host;
+}
+
+// What the host asks for and the plugin has to do, in order, on a thread that gives the plugin its work: the process's
+// first, as libraries may expect of their loader.
+class Work {
+ public:
+  void add(ToPlugin message) {
+    {
+      std::lock_guard lock(mutex_);
+      queue_.push_back(std::move(message));
+    }
+    wake_.notify_one();
+  }
+  ToPlugin take() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return !queue_.empty(); });
+    ToPlugin message = std::move(queue_.front());
+    queue_.pop_front();
+    return message;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<ToPlugin> queue_;
+};
+
+// Reads what the host sends until it is gone, which ends the process.
+[[noreturn]] void read_all(int fd, Work& work) {
+  FrameReader frames(kLargestFrame);
+  std::string bytes(256 << 10, '\0');
+  for (;;) {
+    const ssize_t n = recv(fd, bytes.data(), bytes.size(), 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) std::_Exit(1);
+    frames.append({bytes.data(), static_cast<size_t>(n)});
+    while (const auto frame = frames.next()) {
+      ToPlugin message;
+      if (!message.ParseFromArray(frame->data(), static_cast<int>(frame->size()))) std::_Exit(1);
+      // A cancellation must not wait for an execute that takes its time.
+      if (message.has_cancel()) {
+        session->cancel(message.cancel().call());
+      } else {
+        if (message.has_execute()) session->begin(message.execute().call());
+        work.add(std::move(message));
+      }
+    }
+  }
+}
+
+bool refuse(const absl::Status& why) {
+  FromPlugin message;
+  message.mutable_refused()->set_reason(std::string(base::text(why)).substr(0, kLongestMessage));
+  session->send(message);
+  return false;
+}
+
+const skald_plugin* open_plugin(const plugin::v1::Open& from) {
+  const auto plugin = open_library(from.library(), from.path());
+  if (!plugin.ok()) return refuse(plugin.status()), nullptr;
+  const PluginFacts facts = facts_of(**plugin);
+  FromPlugin message;
+  auto* opened = message.mutable_opened();
+  opened->set_name(facts.name);
+  opened->set_version(facts.version);
+  for (const std::string& activity : facts.activities) opened->add_activities(activity);
+  if (facts.config_schema) opened->set_config_schema(*facts.config_schema);
+  session->send(message);
+  return *plugin;
+}
+
+bool start_plugin(const skald_plugin& plugin, const plugin::v1::Init& init) {
+  if (init.max_data_bytes() > 0) {
+    const auto most = static_cast<rlim_t>(init.max_data_bytes() + kReservedForStacks);
+    const rlimit limit = {most, most};
+    setrlimit(RLIMIT_DATA, &limit);
+  }
+  session->set_max_output(init.max_output_bytes());
+  if (auto status = initialize(plugin, host_functions(), init.config(), init.data_path()); !status.ok())
+    return refuse(status);
+  FromPlugin message;
+  message.mutable_ready();
+  session->send(message);
+  return true;
+}
+
+void execute(const skald_plugin& plugin, const plugin::v1::Execute& from) {
+  const skald_task task = {view(from.activity()),   view(from.input()),       view(from.idempotency_key()),
+                           view(from.namespace_()), view(from.workflow_id()), view(from.workflow_type()),
+                           view(from.run_id()),     view(from.activity_id()), view(from.heartbeat_details()),
+                           from.attempt(),          from.deadline_unix_ms()};
+  auto* const handle = reinterpret_cast<skald_call*>(from.call());
+  try {
+    plugin.execute(&task, handle);
+  } catch (...) {
+    const auto [type, text] = plugin::current_exception_text();
+    skald_failure failure{};
+    failure.type = view(type);
+    failure.message = view(text);
+    host_functions().fail(handle, &failure);
+  }
+}
+
+int serve_plugin(Work& work) {
+  const skald_plugin* plugin = nullptr;
+  for (;;) {
+    const ToPlugin message = work.take();
+    if (message.has_open()) {
+      plugin = open_plugin(message.open());
+      if (plugin == nullptr) return 0;
+    } else if (message.has_init()) {
+      if (!start_plugin(*plugin, message.init())) return 0;
+    } else if (message.has_execute()) {
+      execute(*plugin, message.execute());
+    } else if (message.has_ping()) {
+      FromPlugin pong;
+      pong.mutable_pong();
+      session->send(pong);
+    } else if (message.has_shutdown()) {
+      plugin->shutdown();
+      FromPlugin ended;
+      ended.mutable_ended();
+      session->send(ended);
+      return 0;
+    }
+  }
+}
+
+}  // namespace
+
+int serve_isolated(int fd) {
+  // The host decides when its plugins end; and they end with it, whichever of the two ways is quicker.
+  for (const int ignored : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) signal(ignored, SIG_IGN);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setvbuf(stdout, nullptr, _IOLBF, 0);
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  fcntl(fd + 1, F_SETFD, FD_CLOEXEC);
+  session = new Session(fd);
+  static auto* const work = new Work;
+  std::thread([fd] { read_all(fd, *work); }).detach();
+  std::thread([] { session->send_beats(); }).detach();
+  const int code = serve_plugin(*work);
+  fflush(nullptr);
+  std::_Exit(code);
+}
+
+}  // namespace skald::plugins
