@@ -150,7 +150,7 @@ void HistoryDriver::run() {
       if (task_failure_.has_failure()) return;
       continue;
     }
-    if (advance_activity() || advance_child() || fire_timer()) {
+    if (advance_activity() || advance_child() || pass_time()) {
       needs_task_ = true;
       continue;
     }
@@ -252,6 +252,7 @@ void HistoryDriver::apply_other(const Command& command, int64_t) {
           .mutable_external_workflow_execution_signaled_event_attributes()
           ->set_initiated_event_id(id);
       needs_task_ = true;
+      sent_signal_(wanted.signal_name());
       return;
     }
     case COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION: {
@@ -354,10 +355,16 @@ bool HistoryDriver::advance_child() {
   return false;
 }
 
-bool HistoryDriver::fire_timer() {
-  if (timers_.empty()) return false;
+bool HistoryDriver::pass_time() {
+  if (timers_.empty() && later_.empty()) return false;
   const auto next = std::min_element(timers_.begin(), timers_.end(),
                                      [](const auto& a, const auto& b) { return a.second.second < b.second.second; });
+  if (!later_.empty() && (next == timers_.end() || later_.begin()->first <= next->second.second)) {
+    now_ = std::max(now_, later_.begin()->first);
+    const auto happens = later_.extract(later_.begin());
+    happens.mapped()();
+    return true;
+  }
   now_ = std::max(now_, next->second.second);
   auto& fired = *add(EVENT_TYPE_TIMER_FIRED).mutable_timer_fired_event_attributes();
   fired.set_started_event_id(next->first);

@@ -49,6 +49,10 @@ class HistoryDriver {
 
   void on_activity(const std::string& type, Answer answer) { activities_[type] = std::move(answer); }
   void on_child(const std::string& type, Answer answer) { children_[type] = std::move(answer); }
+  // Called with the name of each signal that the workflow sends to another one.
+  void on_sent_signal(std::function<void(const std::string& name)> heard) { sent_signal_ = std::move(heard); }
+  // Something that happens later, between the timers. It may signal, or ask for cancellation.
+  void after(absl::Duration wait, std::function<void()> happens) { later_.emplace(now_ + wait, std::move(happens)); }
   // Every task carries the whole history and meets a worker that does not know the run.
   void forget_between_tasks() { forget_ = true; }
 
@@ -101,13 +105,14 @@ class HistoryDriver {
   void apply_other(const temporal::api::command::v1::Command& command, int64_t completed_id);
   bool advance_activity();
   bool advance_child();
-  bool fire_timer();
+  bool pass_time();
 
   Definitions definitions_;
   CollectedLog log_;
   WorkflowTaskHandler handler_;
   std::map<std::string, Answer> activities_;
   std::map<std::string, Answer> children_;
+  std::function<void(const std::string& name)> sent_signal_ = [](const std::string&) {};
   bool forget_ = false;
 
   temporal::api::history::v1::History history_;
@@ -118,6 +123,7 @@ class HistoryDriver {
   std::map<int64_t, Pending> pending_activities_;
   std::map<int64_t, Pending> pending_children_;
   std::map<int64_t, std::pair<std::string, absl::Time>> timers_;
+  std::multimap<absl::Time, std::function<void()>> later_;
   std::string status_ = "open";
   std::string result_;
   temporal::api::failure::v1::Failure failure_;

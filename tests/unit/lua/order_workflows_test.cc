@@ -1,5 +1,3 @@
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 
@@ -7,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/unit/lua/delivered_workflows.h"
 #include "tests/unit/lua/history_driver.h"
 
 // The orders' workflows as they are delivered, against a shop whose answers the tests give.
@@ -16,14 +15,9 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-std::string file(const std::string& name) {
-  std::ifstream in(std::string(WORKFLOWS_FOLDER) + "/" + name + ".lua");
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 class OrderFulfillmentTest : public ::testing::Test {
  protected:
-  OrderFulfillmentTest() : driver_(file("order_fulfillment")) {
+  OrderFulfillmentTest() : driver_(delivered_workflow("order_fulfillment"), {}, delivered_modules()) {
     for (const char* type : {"inventory.reserve", "payment.charge", "logistics.create_waybill", "inventory.confirm"})
       answer(type, Outcome::result(R"({"done":true})"));
     for (const char* type : {"inventory.release", "payment.cancel", "logistics.cancel_waybill"})
