@@ -42,7 +42,47 @@ const json* find_in(const json& value, const std::string& name) {
   return nullptr;
 }
 
+// "Total, in minor units" → "total_in_minor_units"
+std::string key_of(const std::string& label) {
+  std::string key;
+  for (const char c : label) {
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      key += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    else if (!key.empty() && key.back() != '_')
+      key += '_';
+  }
+  return key;
+}
+
+// Takes the fences out of a text.
+std::string without_fences(const std::string& text, std::vector<json>& data) {
+  constexpr std::string_view kOpen = "<data name=\"", kOpened = "\">", kClose = "</data>";
+  std::string rest;
+  size_t at = 0;
+  while (true) {
+    const size_t open = text.find(kOpen, at);
+    const size_t value = open == std::string::npos ? open : text.find(kOpened, open);
+    const size_t close = value == std::string::npos ? value : text.find(kClose, value);
+    if (close == std::string::npos) return rest + text.substr(at);
+    const std::string path = text.substr(open + kOpen.size(), value - open - kOpen.size());
+    json parsed = json::parse(text.substr(value + kOpened.size(), close - value - kOpened.size()), nullptr, false);
+    if (!parsed.is_discarded()) data.push_back({{path.substr(path.rfind('.') + 1), std::move(parsed)}});
+    rest += text.substr(at, open - at);
+    at = close + kClose.size();
+  }
+}
+
 }  // namespace
+
+std::vector<json> data_in(const std::string& text) {
+  static const std::regex kLine(R"(^([^\n]*[^\s\d][^\n]*):[ \t]*(-?\d+(?:\.\d+)?)(?=\s|$))", std::regex::multiline);
+  std::vector<json> data;
+  const std::string rest = without_fences(text, data);
+  for (std::sregex_iterator line(rest.begin(), rest.end(), kLine), end; line != end; ++line)
+    data.push_back({{key_of((*line)[1]), json::parse((*line)[2].str())}});
+  for (json& document : documents_in(rest)) data.push_back(std::move(document));
+  return data;
+}
 
 std::vector<json> documents_in(const std::string& text) {
   std::vector<json> documents;
@@ -71,8 +111,7 @@ Facts::Facts(const json& messages) {
     const std::string role = message.value("role", "");
     if (role != "user" && role != "tool") continue;
     if (!message.contains("content") || !message["content"].is_string()) continue;
-    for (json& document : documents_in(message["content"].get<std::string>()))
-      documents_.push_back(std::move(document));
+    for (json& value : data_in(message["content"].get<std::string>())) documents_.push_back(std::move(value));
   }
 }
 
@@ -80,6 +119,10 @@ const json& Facts::find(const std::string& name) const {
   static const json kNothing;
   for (auto document = documents_.rbegin(); document != documents_.rend(); ++document) {
     if (const json* found = find_in(*document, name)) return *found;
+  }
+  for (const json& document : documents_) {
+    if (document.is_object() && document.size() == 1 && document.begin().key().starts_with(name + "_"))
+      return document.begin().value();
   }
   return kNothing;
 }

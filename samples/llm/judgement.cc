@@ -13,6 +13,8 @@ namespace {
 // Amounts are in hundredths.
 constexpr double kLargeOrder = 100'000;
 constexpr double kHugeOrder = 500'000;
+constexpr double kDoubt = 0.5;
+constexpr double kFraud = 0.9;
 constexpr double kDiscountShare = 0.1;
 constexpr int kMaxDepth = 16;
 
@@ -46,9 +48,11 @@ json judge_risk(const Facts& facts) {
   if (facts.has_instruction()) add(0.3, "a text of the order gives orders to its reader, which I do not follow");
   risk = rounded(std::min(risk, 0.99));
   // The nearer to the middle, the less sure.
-  const double confidence = rounded(0.55 + 0.8 * std::abs(risk - 0.5));
+  const double confidence = rounded(0.55 + 0.8 * std::abs(risk - kDoubt));
   return {{"risk", risk},
-          {"verdict", risk < 0.5 ? "approve" : "reject"},
+          {"verdict", risk < kDoubt   ? "approve"
+                      : risk < kFraud ? "review"
+                                      : "reject"},
           {"confidence", std::min(confidence, 0.97)},
           {"explanation", sentence(reasons, "nothing about this order is unusual")}};
 }

@@ -72,7 +72,7 @@ std::optional<ToolCall> instructed_call(const ChatRequest& request) {
     if (role == "system" || role == "assistant" || !message["content"].is_string()) continue;
     // The instruction may stand in a text of a JSON document: there its quotes are escaped.
     std::vector<std::string> texts{message["content"].get<std::string>()};
-    for (const json& document : documents_in(texts[0])) add_texts(document, texts);
+    for (const json& value : data_in(texts[0])) add_texts(value, texts);
     for (auto text = texts.rbegin(); text != texts.rend(); ++text) {
       std::smatch match;
       if (!std::regex_search(*text, match, kInstruction)) continue;
