@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kMostPieces = 1000000000;
 constexpr size_t kListed = 20;
+constexpr size_t kMostAsked = 1000;
 
 const char* const kStock =
     "CREATE TABLE IF NOT EXISTS stock (namespace VARCHAR(255) NOT NULL, sku VARCHAR(1000) NOT NULL, loaded BIGINT NOT "
@@ -78,6 +79,20 @@ json load_stock(EffectCall& call) {
     book(call, sku, "load", before, quantity);
   }
   return {{"loaded", items.size()}};
+}
+
+// How much is on hand of each article asked for: 0 of one that nobody knows.
+json levels(EffectCall& call) {
+  const json& skus = required_list(call.input, "skus");
+  if (skus.size() > kMostAsked) refuse_input("there are more than " + std::to_string(kMostAsked) + " skus");
+  json found = json::object();
+  for (const json& sku : skus) {
+    if (!sku.is_string()) refuse_input("skus must be a list of texts", sku);
+    const auto rows = call.db.run("SELECT on_hand FROM stock WHERE namespace = ? AND sku = ?",
+                                  {call.context.namespace_name, sku.get<std::string>()});
+    found[sku.get<std::string>()] = rows.empty() ? 0 : number(rows[0][0]);
+  }
+  return {{"on_hand", std::move(found)}};
 }
 
 // Refuses before it writes: to undo what an effect has written costs more than not to write it.
@@ -238,6 +253,7 @@ class Inventory final : public Plugin {
     effect("release", {.step = "release", .undoes = "reserve", .reference = reservation, .run = release});
     effect("confirm", {.step = "confirm", .reference = reservation, .run = confirm});
     effect("return_stock", {.step = "return", .reference = returned_goods, .binding = {"items"}, .run = return_stock});
+    effect("levels", {.run = levels});
     effect("audit", {.run = audit});
   }
 

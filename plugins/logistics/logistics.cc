@@ -11,6 +11,15 @@ namespace {
 constexpr int64_t kMostPieces = 1000000000;
 constexpr int64_t kBasePrice = 350;
 constexpr int64_t kPiecePrice = 20;
+constexpr size_t kMostWarehouses = 100;
+
+// What a carrier takes, in percent of the quote, and how long it needs; within a country, and beyond its border.
+struct Tariff {
+  const char* carrier;
+  int64_t home_percent, abroad_percent;
+  int64_t home_days, abroad_days;
+};
+constexpr Tariff kTariffs[] = {{"economy", 70, 140, 5, 10}, {"standard", 100, 200, 3, 6}, {"express", 220, 400, 1, 2}};
 
 const char* const kWaybills =
     "CREATE TABLE IF NOT EXISTS waybills (waybill_key VARCHAR(2048) NOT NULL PRIMARY KEY, namespace VARCHAR(255) NOT "
@@ -53,12 +62,40 @@ std::string waybill_of(EffectCall& call) {
   return candidates[0];
 }
 
-json quote(EffectCall& call) {
+int64_t price(const json& input) {
   int64_t pieces = 0;
   size_t place = 0;
-  for (const json& item : required_list(call.input, "items"))
+  for (const json& item : required_list(input, "items"))
     pieces += whole_number(item, "quantity", 1, kMostPieces, "items[" + std::to_string(place++) + "].");
-  return {{"price", kBasePrice + kPiecePrice * pieces}};
+  return kBasePrice + kPiecePrice * pieces;
+}
+
+json quote(EffectCall& call) { return {{"price", price(call.input)}}; }
+
+// Each warehouse with each carrier: what it costs and what is promised.
+json candidates(EffectCall& call) {
+  const int64_t quoted = price(call.input);
+  const std::string country = optional_text(call.input, "country");
+  const json& warehouses = required_list(call.input, "warehouses");
+  if (warehouses.size() > kMostWarehouses)
+    refuse_input("there are more than " + std::to_string(kMostWarehouses) + " warehouses");
+  json all = json::array();
+  for (size_t place = 0; place < warehouses.size(); ++place) {
+    const std::string where = "warehouses[" + std::to_string(place) + "].";
+    const std::string name = required_text(warehouses[place], "name", where);
+    const bool home = required_text(warehouses[place], "country", where) == country;
+    for (const Tariff& tariff : kTariffs) {
+      json one = {{"id", name + "/" + tariff.carrier},
+                  {"warehouse", name},
+                  {"carrier", tariff.carrier},
+                  {"cost", quoted * (home ? tariff.home_percent : tariff.abroad_percent) / 100},
+                  {"promise_days", home ? tariff.home_days : tariff.abroad_days}};
+      if (has_field(warehouses[place], "stock"))
+        one["stock"] = whole_number(warehouses[place], "stock", 0, kMostPieces, where);
+      all.push_back(std::move(one));
+    }
+  }
+  return {{"candidates", std::move(all)}};
 }
 
 json create_at_carrier(EffectCall& call) {
@@ -136,6 +173,7 @@ class Logistics final : public Plugin {
   Logistics() : Plugin("logistics", "0.1.0") {
     allow_sandbox_faults();
     effect("quote", {.run = quote});
+    effect("candidates", {.run = candidates});
     effect("create_waybill", {.step = "ship",
                               .reference = shipment,
                               .binding = {"country"},

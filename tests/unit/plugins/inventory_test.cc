@@ -169,5 +169,13 @@ TEST_F(InventoryTest, InputThatMakesNoSenseIsNotRetried) {
   }
 }
 
+TEST_F(InventoryTest, LevelsTellWhatIsOnHand) {
+  stock(10);
+  run({"inventory.reserve", order("1", 3)});
+  EXPECT_EQ(result({"inventory.levels", {{"skus", {"A", "nobody's"}}}}),
+            json({{"on_hand", {{"A", 7}, {"nobody's", 0}}}}));
+  EXPECT_EQ(failure(Task{"inventory.levels", {{"skus", {7}}}}).message(), "skus must be a list of texts");
+}
+
 }  // namespace
 }  // namespace skald::plugins

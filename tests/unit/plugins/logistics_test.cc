@@ -79,5 +79,29 @@ TEST_F(LogisticsTest, QuotesByPieces) {
   EXPECT_EQ(result({"logistics.quote", {{"items", {{{"quantity", 2}}, {{"quantity", 3}}}}}})["price"], 450);
 }
 
+TEST_F(LogisticsTest, CandidatesAreEachWarehouseWithEachCarrier) {
+  const json input = {
+      {"items", {{{"quantity", 5}}}},
+      {"country", "NO"},
+      {"warehouses", {{{"name", "north"}, {"country", "NO"}, {"stock", 7}}, {{"name", "west"}, {"country", "UK"}}}}};
+  const json candidates = result({"logistics.candidates", input})["candidates"];
+  ASSERT_EQ(candidates.size(), 6);
+  EXPECT_EQ(candidates[1], json({{"id", "north/standard"},
+                                 {"warehouse", "north"},
+                                 {"carrier", "standard"},
+                                 {"cost", 450},
+                                 {"promise_days", 3},
+                                 {"stock", 7}}));
+  EXPECT_EQ(candidates[4], json({{"id", "west/standard"},
+                                 {"warehouse", "west"},
+                                 {"carrier", "standard"},
+                                 {"cost", 900},
+                                 {"promise_days", 6}}))
+      << "beyond a border it costs and takes twice as much";
+  EXPECT_EQ(
+      failure(Task{"logistics.candidates", {{"items", json::array()}, {"warehouses", {{{"name", "x"}}}}}}).message(),
+      "the field warehouses[0].country is missing");
+}
+
 }  // namespace
 }  // namespace skald::plugins
