@@ -123,9 +123,12 @@ class Simulation {
 }  // namespace
 
 void load_definitions(lua::Definitions& definitions, const std::string& workflows, const std::string& own) {
+  lua::ModuleSources modules;
+  for (const auto& entry : std::filesystem::directory_iterator(workflows + "/lib"))
+    modules[entry.path().stem()] = read_file(entry.path());
   for (const std::string& file : {workflows + "/order_fulfillment.lua", own + "/basket.lua"}) {
     const std::filesystem::path path(file);
-    auto definition = lua::compile_definition(path.stem(), read_file(path), {});
+    auto definition = lua::compile_definition(path.stem(), read_file(path), modules);
     if (!definition->error.empty()) throw std::runtime_error(definition->error);
     definitions.add(std::move(definition));
   }

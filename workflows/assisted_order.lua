@@ -1,0 +1,77 @@
+-- One order with agents beside it: the goods are reserved, a risk agent looks at it before it is paid, a dispatch agent chooses warehouse and
+-- carrier, and when the delivery fails an after-sales agent makes it good. The ERP hears of the order and of its end.
+-- The input is order_fulfillment's (lib/fulfillment.lua), and note, customer = {previous_orders, chargebacks, …}, wanted_within_days;
+-- decide_within ("30m") and escalate_within ("4h"): for how long people are asked; delivery_within ("14d"): for how long it listens to
+-- the signal delivery {state = "delivered" or "failed", reason, words}. People answer by the signal `decide`: lib/desk.lua.
+local skald = require "skald"
+local fulfillment = require "fulfillment"
+local desks = require "desk"
+local risk_agent = require "risk_agent"
+local dispatch_agent = require "dispatch_agent"
+local after_sales_agent = require "after_sales_agent"
+local erp_entry = require "erp_entry"
+
+-- A duration of the customer's order, checked.
+local function duration(order, field, otherwise)
+  local value = order[field]
+  if value == nil then return otherwise end
+  if value == 0 or pcall(skald.activity, "check", { start_to_close = value }) then return value end
+  skald.fail { type = "InvalidInput", non_retryable = true, message = field .. " must be a duration like \"" .. otherwise .. "\", or seconds" }
+end
+
+-- Who is asked, and who after that.
+local function people(order, first, second)
+  return { { who = first, within = duration(order, "decide_within", "30m") }, { who = second, within = duration(order, "escalate_within", "4h") } }
+end
+
+-- What the carrier says of the parcel, or "unknown" when it says nothing in time.
+local function wait_for_delivery(order)
+  local within = duration(order, "delivery_within", "14d")
+  local ok, heard, delivery = pcall(function() return skald.signal("delivery"):receive(within) end)
+  if not ok and (not skald.is_error(heard) or heard.kind ~= "cancelled") then error(heard, 0) end
+  if not ok or not heard or type(delivery) ~= "table" then return { state = "unknown" } end
+  return delivery
+end
+
+return function(order)
+  local flow, desk = fulfillment.of(order), desks.new()
+  local risk_people = people(order, "risk desk", "head of payments")
+  local service_people = people(order, "customer service", "head of service")
+  skald.on_query("status", function()
+    local status = flow:status()
+    for field, value in pairs(desk:status()) do status[field] = value end
+    return status
+  end)
+
+  local entry = erp_entry.open(order)
+  local parcel
+  local ok, result = pcall(flow.run, flow, {
+    before_payment = function() risk_agent.assess(order, desk, risk_people) end,
+    before_shipping = function()
+      parcel = dispatch_agent.choose(order, desk)
+      return { warehouse = parcel.warehouse, carrier = parcel.carrier }
+    end,
+  })
+  if not ok then
+    if not skald.is_error(result) then error(result, 0) end
+    entry:close { outcome = "rejected", reason = tostring(result) }
+    entry:settle()
+    error(result, 0)
+  end
+  entry:close(result)
+
+  if result.outcome == "confirmed" then
+    result.parcel = parcel
+    flow.state = "delivering"
+    local delivery = wait_for_delivery(order)
+    result.delivery = delivery.state
+    if delivery.state == "failed" then
+      flow.state = "making good"
+      result.after_sales = after_sales_agent.make_good(order, delivery, desk, service_people)
+      if result.after_sales.remedy == "refund" then entry:close { outcome = "returned", reason = "the delivery failed" } end
+    end
+  end
+  result.decisions = desk.decisions
+  result.erp = entry:settle()
+  return result
+end
