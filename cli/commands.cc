@@ -59,6 +59,9 @@ void add_client_commands(CLI::App& root, const Console& console, int& exit_code,
   CLI::App* namespaces = root.add_subcommand("namespace", "Make, change and list namespaces");
   namespaces->formatter(help)->require_subcommand(1);
   add_namespace_commands(namespaces, adder);
+  CLI::App* decisions = root.add_subcommand("decision", "See what agents decided and why, and answer what they ask");
+  decisions->formatter(help)->require_subcommand(1);
+  add_decision_commands(decisions, adder);
 }
 
 void add_version_flag(CLI::App& root) {

@@ -7,9 +7,9 @@
 
 namespace skald::cli {
 
-// Adds `skald workflow ...` and `skald namespace ...`, the commands that use nothing but a server's public API.
-// `console` and `exit_code` must live until the command line is parsed; the chosen command sets the exit code
-// (outcome.h says what it may be). `client` is how calls are made unless options say otherwise.
+// Adds `skald workflow ...`, `skald namespace ...` and `skald decision ...`, the commands that use nothing but a
+// server's public API. `console` and `exit_code` must live until the command line is parsed; the chosen command sets
+// the exit code (outcome.h says what it may be). `client` is how calls are made unless options say otherwise.
 void add_client_commands(CLI::App& root, const Console& console, int& exit_code, const ClientOptions& client = {});
 
 // Adds `skald --version`.
