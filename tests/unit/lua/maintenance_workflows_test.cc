@@ -269,7 +269,7 @@ class DeviceWatchTest : public ::testing::Test {
   void once_started(std::function<void()> then) {
     driver_.on_child("maintenance", [this, then](const auto& arguments) {
       const json job = json::parse(arguments.at(0));
-      if (maintenances_.empty() || maintenances_.back() != job) {
+      if (std::find(maintenances_.begin(), maintenances_.end(), job) == maintenances_.end()) {
         maintenances_.push_back(job);
         then();
       }
