@@ -66,9 +66,10 @@ Settings read_settings(const json& config, const std::string& folder) {
   s.prompts = config.value("prompts", "");
   if (!s.prompts.empty() && !folder.empty() && std::filesystem::path(s.prompts).is_relative())
     s.prompts = (std::filesystem::path(folder) / s.prompts).lexically_normal().string();
-  for (const auto& [model, price] : config.value("prices", json::object()).items())
+  const json prices = config.value("prices", json::object()), budgets = config.value("budgets", json::object());
+  for (const auto& [model, price] : prices.items())
     s.prices[model] = {price.value("prompt", int64_t{0}), price.value("completion", int64_t{0})};
-  for (const auto& [name, budget] : config.value("budgets", json::object()).items()) {
+  for (const auto& [name, budget] : budgets.items()) {
     Budget& own = s.budgets[name];
     if (budget.contains("tokens_per_day")) own.tokens = budget["tokens_per_day"].get<int64_t>();
     if (budget.contains("cost_micros_per_day")) own.cost_micros = budget["cost_micros_per_day"].get<int64_t>();

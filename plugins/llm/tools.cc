@@ -42,7 +42,8 @@ Tool read_tool(const json& spec, const std::string& where) {
   schema["type"] = "object";
   if (!schema.contains("properties")) schema["properties"] = json::object();
   if (!schema.contains("additionalProperties")) schema["additionalProperties"] = false;
-  for (const auto& [argument, path] : spec.value("bound", json::object()).items()) {
+  const json bound = spec.value("bound", json::object());
+  for (const auto& [argument, path] : bound.items()) {
     if (schema["properties"].contains(argument))
       throw std::invalid_argument(where + ": " + argument + " is bound, so leave it out of \"input\"");
     if (!path.is_string() || !is_input_path(path.get<std::string>()))

@@ -1,0 +1,110 @@
+#include "plugins/llm/budget.h"
+
+#include "tests/unit/llm/llm_fixture.h"
+
+namespace skald::plugins {
+namespace {
+
+class BudgetTest : public LlmTest {
+ protected:
+  BudgetTest() { answer_always(approval().dump()); }
+  static json of_tokens(int64_t tokens) { return {{"budgets", {{"*", {{"tokens_per_day", tokens}}}}}}; }
+  json usage(const std::string& ns = "default") {
+    Task usage = task("usage", json::object());
+    usage.ns = ns;
+    return result(usage);
+  }
+};
+
+TEST_F(BudgetTest, BeyondItNobodyIsAsked) {
+  start_host(of_tokens(50));
+  const auto failed = failure(decide());
+  EXPECT_EQ(failed.application_failure_info().type(), "LlmBudgetExceeded");
+  EXPECT_TRUE(failed.application_failure_info().non_retryable());
+  EXPECT_EQ(result(decide({{"fallback", rule()}}, "w2"))["reason"], "budget");
+  EXPECT_TRUE(requests().empty());
+}
+
+TEST_F(BudgetTest, WhatWasUsedIsCountedAndNothingStaysReserved) {
+  start_host(of_tokens(100000));
+  const json decision = result(decide());
+  const json use = usage();
+  EXPECT_EQ(use["tokens"],
+            decision["tokens"]["prompt"].get<int64_t>() + decision["tokens"]["completion"].get<int64_t>());
+  EXPECT_EQ(use["reserved"]["tokens"], 0);
+  EXPECT_EQ(use["budget"]["tokens_per_day"], 100000);
+  result(decide());  // found on record: it costs nothing
+  EXPECT_EQ(usage()["tokens"], use["tokens"]);
+}
+
+TEST_F(BudgetTest, ConcurrentCallsCannotOverrunIt) {
+  script({{{"when", json::object()}, {"then", {{"output", approval()}, {"delay_ms", 300}}}}});
+  start_host(of_tokens(1800));
+  std::vector<std::future<Outcome>> running;
+  for (int i = 0; i < 20; ++i) running.push_back(start(decide({}, "w" + std::to_string(i))));
+  int decided = 0;
+  for (auto& each : running) decided += error(each.get()).empty() ? 1 : 0;
+  EXPECT_GT(decided, 0);
+  EXPECT_LT(decided, 20);
+  EXPECT_LE(usage()["tokens"], 1800);
+  EXPECT_EQ(chats().size(), static_cast<size_t>(decided));
+}
+
+TEST_F(BudgetTest, NamespacesHaveTheirOwn) {
+  start_host({{"budgets", {{"poor", {{"tokens_per_day", 1}}}}}});
+  Task poor = decide();
+  poor.ns = "poor";
+  EXPECT_EQ(error(poor), "LlmBudgetExceeded");
+  EXPECT_EQ(error(decide()), "");
+  EXPECT_EQ(usage("poor")["tokens"], 0);
+  EXPECT_GT(usage()["tokens"], 0);
+}
+
+TEST_F(BudgetTest, CostsAreLimitedToo) {
+  start_host({{"prices", {{"*", {{"prompt", 1000000000}}}}}, {"budgets", {{"*", {{"cost_micros_per_day", 1000}}}}}});
+  EXPECT_EQ(error(decide()), "LlmBudgetExceeded");
+}
+
+TEST_F(BudgetTest, FailedCallsGiveBackWhatTheyReserved) {
+  script({{{"when", json::object()}, {"then", {{"status", 503}}}}});
+  start_host({{"budgets", {{"*", {{"tokens_per_day", 100000}}}}}, {"tries", 1}});
+  EXPECT_EQ(error(decide()), "LlmUnavailable");
+  EXPECT_EQ(usage()["reserved"]["tokens"], 0);
+  EXPECT_EQ(usage()["tokens"], 0);
+}
+
+TEST_F(BudgetTest, EmbeddingsCount) {
+  start_host(of_tokens(100000));
+  result(task("embed", {{"texts", {"one text", "another"}}}));
+  EXPECT_GT(usage()["tokens"], 0);
+}
+
+// The transaction's side of it.
+class ReservationTest : public testing::Test {
+ protected:
+  ReservationTest() : db_(TestStore::open(TestStore::data_path(testing::TempDir() + "skald-reservations", "books"))) {
+    plugin::llm::create_budget_tables(*db_);
+  }
+  bool reserve(const std::string& key, int64_t tokens, int64_t now, int64_t expires) {
+    plugin::llm::Budget budget;
+    budget.tokens = 100;
+    return plugin::llm::reserve(*db_, account_, key, {tokens, 0}, budget, now, expires).empty();
+  }
+  const plugin::llm::Account account_{"default", "2030-01-31"};
+  std::unique_ptr<plugin::LedgerStore> db_;
+};
+
+TEST_F(ReservationTest, OfACallThatNeverCameBackExpires) {
+  EXPECT_TRUE(reserve("a", 60, 1000, 2000));
+  EXPECT_FALSE(reserve("b", 60, 1999, 5000));
+  EXPECT_TRUE(reserve("b", 60, 2000, 5000));
+}
+
+TEST_F(ReservationTest, AnAttemptTakesTheOneBeforesPlace) {
+  EXPECT_TRUE(reserve("a", 60, 1000, 2000));
+  EXPECT_TRUE(reserve("a", 100, 1000, 2000));
+  EXPECT_FALSE(reserve("a", 101, 1000, 2000));
+}
+
+}  // namespace
+}  // namespace skald::plugins

@@ -1,0 +1,88 @@
+#include "plugins/llm/chat.h"
+
+#include <gmock/gmock.h>
+
+namespace skald::plugin::llm {
+namespace {
+
+using nlohmann::json;
+
+std::string event(const json& data) { return "data: " + data.dump() + "\n\n"; }
+json delta(const json& delta, const json& finish = nullptr) {
+  return {{"model", "m"}, {"choices", {{{"index", 0}, {"delta", delta}, {"finish_reason", finish}}}}};
+}
+
+TEST(ChatStream, PutsAnAnswerTogether) {
+  ChatStream stream;
+  stream.feed(event(delta({{"role", "assistant"}})) + event(delta({{"content", "Hel"}})));
+  EXPECT_FALSE(stream.complete());
+  stream.feed(event(delta({{"content", "lo"}})) + event(delta(json::object(), "stop")));
+  EXPECT_TRUE(stream.complete());
+  EXPECT_FALSE(
+      stream.feed(event({{"choices", json::array()}, {"usage", {{"prompt_tokens", 7}, {"completion_tokens", 2}}}}) +
+                  "data: [DONE]\n\n"));
+  const ChatAnswer answer = stream.answer();
+  EXPECT_EQ(answer.text, "Hello");
+  EXPECT_EQ(answer.model, "m");
+  EXPECT_EQ(answer.finish_reason, "stop");
+  EXPECT_EQ(answer.tokens->prompt, 7);
+  EXPECT_EQ(answer.tokens->completion, 2);
+  EXPECT_EQ(stream.pieces(), 2);
+}
+
+TEST(ChatStream, PutsToolCallsTogetherByTheirIndex) {
+  ChatStream stream;
+  const auto part = [](int index, const json& function, const json& id = nullptr) {
+    return event(delta({{"tool_calls", {{{"index", index}, {"id", id}, {"function", function}}}}}));
+  };
+  stream.feed(part(0, {{"name", "a"}, {"arguments", "{\"x\""}}, "one") +
+              part(1, {{"name", "b"}, {"arguments", ""}}, "two") + part(0, {{"arguments", ":1}"}}) +
+              part(1, {{"arguments", "{}"}}));
+  const ChatAnswer answer = stream.answer();
+  ASSERT_EQ(answer.tool_calls.size(), 2u);
+  EXPECT_EQ(answer.tool_calls[0].id, "one");
+  EXPECT_EQ(answer.tool_calls[0].arguments, "{\"x\":1}");
+  EXPECT_EQ(answer.tool_calls[1].name, "b");
+  EXPECT_EQ(answer.tool_calls[1].arguments, "{}");
+}
+
+TEST(ChatStream, AnErrorInItsMidstEndsIt) {
+  ChatStream stream;
+  EXPECT_FALSE(stream.feed(event(delta({{"content", "x"}})) + event({{"error", {{"message", "overloaded"}}}})));
+  EXPECT_THAT(stream.problem(), testing::HasSubstr("overloaded"));
+}
+
+TEST(ChatStream, WhatIsNoJsonEndsIt) {
+  ChatStream stream;
+  EXPECT_FALSE(stream.feed("data: {\"choices\": [\n\n"));
+  EXPECT_FALSE(stream.problem().empty());
+}
+
+TEST(ReadChat, WhatIsNoAnswerIsSaidSo) {
+  EXPECT_THROW(read_chat(json::array()), std::runtime_error);
+  EXPECT_THROW(read_chat({{"choices", json::array()}}), std::runtime_error);
+  EXPECT_THROW(read_chat({{"error", {{"message", "no"}}}}), std::runtime_error);
+}
+
+TEST(ReadChat, FieldsOfOtherTypesCountAsMissing) {
+  const ChatAnswer answer = read_chat(
+      {{"choices",
+        {{{"message",
+           {{"content", 5}, {"tool_calls", {7, {{"function", {{"name", "a"}, {"arguments", {{"x", 1}}}}}}}}}}}}}});
+  EXPECT_EQ(answer.text, "");
+  ASSERT_EQ(answer.tool_calls.size(), 1u);
+  EXPECT_EQ(answer.tool_calls[0].arguments, "{\"x\":1}");
+  EXPECT_FALSE(answer.tokens.has_value());
+}
+
+TEST(ChatBody, SaysNothingThatWasNotAskedFor) {
+  ChatQuestion question;
+  question.model = "m";
+  question.stream = false;
+  const json body = chat_body(question);
+  for (const char* key : {"temperature", "max_tokens", "tools", "tool_choice", "response_format", "stream_options"})
+    EXPECT_FALSE(body.contains(key)) << key;
+}
+
+}  // namespace
+}  // namespace skald::plugin::llm
