@@ -3,9 +3,12 @@
 
 #include "cli/commands.h"
 #include "engine/server/commands.h"
+#include "plugins/host/serve.h"
 #include "plugins/tools/commands.h"
 
 int main(int argc, char** argv) {
+  // The process of an isolated plugin, which an order may be waiting for.
+  if (const int fd = skald::plugins::isolation_argument(argc, argv); fd >= 0) return skald::plugins::serve_isolated(fd);
   CLI::App app{"Skald: durable workflows and sagas behind Temporal's API", "skald"};
   app.require_subcommand(1);
   skald::cli::add_version_flag(app);

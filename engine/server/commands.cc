@@ -13,14 +13,14 @@
 #include <unistd.h>
 
 #include "engine/base/text.h"
-#include "engine/server/ending_signals.h"
 #include "engine/server/server.h"
+#include "engine/server/serving_signals.h"
 
 namespace skald::server {
 namespace {
 
 int run(const ServerOptions& options) {
-  const sigset_t signals = block_ending_signals();
+  const sigset_t signals = block_signals();
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("skald", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
   std::atomic<bool> failed{false};
@@ -37,8 +37,7 @@ int run(const ServerOptions& options) {
   fmt::print("skald: serving on {}:{} (store {})\n", options.grpc_address.substr(0, colon), (*server)->port(),
              store_text(options.store));
   fflush(stdout);
-  int signal = 0;
-  sigwait(&signals, &signal);
+  for (int signal = 0; sigwait(&signals, &signal) == 0 && signal == SIGHUP;) (*server)->reload_plugins();
   fmt::print("skald: stopping\n");
   fflush(stdout);
   server->reset();

@@ -16,6 +16,7 @@
 #include "engine/matching/matching.h"
 #include "engine/namespaces/registry.h"
 #include "engine/server/in_process_transport.h"
+#include "engine/server/plugin_reloader.h"
 #include "engine/server/script_log.h"
 #include "engine/shard/engine_impl.h"
 #include "engine/upkeep/copy.h"
@@ -59,6 +60,7 @@ struct Server::Parts {
   std::unique_ptr<base::ThreadExecutor> timing;
   std::vector<std::unique_ptr<base::ThreadExecutor>> loops;
   std::unique_ptr<plugins::PluginHost> plugins;
+  std::unique_ptr<PluginReloader> reloader;
   std::unique_ptr<InProcessTransport> transport;
   std::unique_ptr<worker::ActivityWorker> activities;
   std::unique_ptr<api::Backend> backend;
@@ -81,6 +83,11 @@ struct Server::Parts {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 int Server::port() const { return parts_->port; }
+
+void Server::reload_plugins() {
+  if (parts_->reloader == nullptr) return spdlog::info("there is no plugin to reload: the server was started without");
+  parts_->reloader->request();
+}
 
 shard::Engine& Server::engine() { return *parts_->engine; }
 
@@ -183,6 +190,7 @@ absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
   if (!host.ok()) return host.status();
   plugins = *std::move(host);
   for (const std::string& problem : plugins->problems()) spdlog::warn("{}", problem);
+  reloader = std::make_unique<PluginReloader>(*plugins);
   transport = std::make_unique<InProcessTransport>(*engine, *namespaces, clock, *timing);
   activities = std::make_unique<worker::ActivityWorker>(
       *transport, *plugins, worker::Timing{clock, *timing},
@@ -228,6 +236,7 @@ Server::~Server() {
     parts.activities->begin_stop();
     parts.transport->shutdown();
     parts.plugins->stop(kPluginGrace);
+    parts.reloader.reset();
     parts.activities->stop();
   }
   if (parts.engine != nullptr) parts.engine->drain();

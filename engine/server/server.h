@@ -42,6 +42,10 @@ class Server {
 
   int port() const;
 
+  // Loads what is new in the plugins' folder, reloads what has changed and unloads what is gone. Does not wait for it;
+  // the log says what happened.
+  void reload_plugins();
+
   // For callers in this process, who need no wire. Valid as long as the server.
   shard::Engine& engine();
   // The settings of a namespace; null if there is none of this name.

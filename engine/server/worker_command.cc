@@ -9,8 +9,8 @@
 
 #include "engine/base/text.h"
 #include "engine/server/commands.h"
-#include "engine/server/ending_signals.h"
 #include "engine/server/open_store.h"
+#include "engine/server/serving_signals.h"
 #include "engine/server/worker_process.h"
 
 namespace skald::server {
@@ -28,7 +28,7 @@ std::string contents(const std::string& file) {
   return text.str();
 }
 
-// Waits for a signal, and meanwhile watches the connection: the first time there is one, `connected` is called.
+// Waits for a signal to end, and meanwhile watches the connection: the first time there is one, `connected` is called.
 template <typename Connected>
 void serve(WorkerProcess& worker, const sigset_t& signals, Connected connected) {
   bool said = false;
@@ -37,12 +37,14 @@ void serve(WorkerProcess& worker, const sigset_t& signals, Connected connected) 
     if (up && !said) connected();
     said = said || up;
     const timespec nap = said ? timespec{1, 0} : timespec{0, 50'000'000};
-    if (sigtimedwait(&signals, nullptr, &nap) > 0) return;
+    const int signal = sigtimedwait(&signals, nullptr, &nap);
+    if (signal == SIGHUP) worker.reload_plugins();
+    if (signal == SIGINT || signal == SIGTERM) return;
   }
 }
 
 int run(Arguments& arguments) {
-  const sigset_t signals = block_ending_signals();
+  const sigset_t signals = block_signals();
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("skald", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
   WorkerOptions& options = arguments.worker;

@@ -7,9 +7,11 @@
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "engine/base/thread_executor.h"
+#include "engine/server/plugin_reloader.h"
 #include "engine/server/script_executor.h"
 #include "engine/server/script_log.h"
 #include "engine/worker/activity_worker.h"
@@ -49,6 +51,7 @@ struct WorkerProcess::Parts {
   lua::Definitions definitions;
   std::unique_ptr<ScriptExecutor> scripts;
   std::unique_ptr<plugins::PluginHost> plugins;
+  std::unique_ptr<PluginReloader> reloader;
   std::unique_ptr<worker::WorkflowWorker> workflows;
   std::unique_ptr<worker::ActivityWorker> activities;
 };
@@ -96,6 +99,7 @@ absl::Status WorkerProcess::start_activities(Parts& parts, const WorkerOptions& 
       plugins::PluginHost::load({.folder = options.plugins, .data_path = *data_path, .config = {}, .strict = true});
   if (!host.ok()) return host.status();
   parts.plugins = *std::move(host);
+  parts.reloader = std::make_unique<PluginReloader>(*parts.plugins);
   if (parts.plugins->activities().empty()) {
     return absl::NotFoundError(absl::StrCat("there is no plugin (*.so) in ", options.plugins));
   }
@@ -140,6 +144,11 @@ std::string WorkerProcess::content() const {
   return absl::StrJoin(kinds, " and ");
 }
 
+void WorkerProcess::reload_plugins() {
+  if (parts_->reloader == nullptr) return spdlog::info("there is no plugin to reload: the worker was started without");
+  parts_->reloader->request();
+}
+
 bool WorkerProcess::stop() {
   if (parts_->workflows != nullptr) parts_->workflows->begin_stop();
   if (parts_->activities != nullptr) parts_->activities->begin_stop();
@@ -149,6 +158,7 @@ bool WorkerProcess::stop() {
   if (parts_->activities != nullptr) parts_->activities->wait_polls(left());
   parts_->transport.shutdown();
   if (parts_->plugins != nullptr) parts_->plugins->stop(kActivitiesEnd);
+  parts_->reloader.reset();
   if (parts_->workflows != nullptr) parts_->workflows->stop();
   if (parts_->activities != nullptr) parts_->activities->stop();
   int running = 0;

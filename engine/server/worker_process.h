@@ -37,6 +37,9 @@ class WorkerProcess {
   bool connected(absl::Duration patience);
   // "2 workflows and 12 activities".
   std::string content() const;
+  // Loads what is new in the plugins' folder, reloads what has changed and unloads what is gone. Does not wait for it;
+  // the log says what happened.
+  void reload_plugins();
   // Takes no more tasks, and waits for those that run, up to a grace time; activities that do not end in it are
   // reported to the server as failed. Whether all have ended: if not, code of plugins still runs, and the process must
   // end without destroying anything.

@@ -167,7 +167,8 @@ void Call::answer(worker::ActivityOutcome outcome, Ending ending) {
   callbacks_.done(std::move(outcome));
 }
 
-void Call::request_cancel() {
+void Call::request_cancel(const char* reason) {
+  cancel_reason_ = reason;
   cancel_requested_ = true;
   std::function<void()> tell;
   {
@@ -182,7 +183,7 @@ void Call::on_cancel(std::function<void()> tell) {
     std::lock_guard lock(mutex_);
     tell_cancel_ = std::move(tell);
   }
-  if (cancel_requested_) request_cancel();
+  if (cancel_requested_) request_cancel(cancel_reason_);
 }
 
 void Call::expire() {
@@ -238,10 +239,15 @@ void Call::fail(CallFailure failure) {
 
 void Call::stopped() {
   if (server_cancelled_) return answer(worker::ActivityCancelled{}, Ending::kCancelled);
-  const bool asked = cancel_requested_;
-  answer(application_failure(asked ? "HostStopping" : "NotCancelled",
-                             absl::StrCat(type, asked ? " was stopped with its host"
-                                                      : " says that it was cancelled, which nobody asked for"),
+  if (!cancel_requested_) {
+    return answer(application_failure("NotCancelled",
+                                      absl::StrCat(type, " says that it was cancelled, which nobody asked for"), false),
+                  Ending::kFailed);
+  }
+  const std::string_view reason = cancel_reason_.load();
+  answer(application_failure(std::string(reason),
+                             absl::StrCat(type, reason == kPluginReloading ? " was stopped, as its plugin is reloaded"
+                                                                           : " was stopped with its host"),
                              false),
          Ending::kFailed);
 }

@@ -66,7 +66,8 @@ class Call : public std::enable_shared_from_this<Call> {
   void put_back();  // it was not begun after all
   // Sends an answer if there is none yet.
   void answer(worker::ActivityOutcome outcome, Ending ending);
-  void request_cancel();
+  // `reason` is the type of its failure if it stops for that.
+  void request_cancel(const char* reason = kHostStopping);
   bool answered() const { return answered_; }
   bool cancel_requested() const { return cancel_requested_; }
   absl::Time deadline() const;  // then it is answered by the host
@@ -80,6 +81,8 @@ class Call : public std::enable_shared_from_this<Call> {
   void give_back();
   // `tell` is called once when the attempt is to be cancelled, perhaps at once; it must not block.
   void on_cancel(std::function<void()> tell);
+
+  static constexpr char kHostStopping[] = "HostStopping", kPluginReloading[] = "PluginReloading";
 
   const std::string type;  // "<plugin>.<activity>"
   const CallTask task;
@@ -96,6 +99,7 @@ class Call : public std::enable_shared_from_this<Call> {
   const absl::Duration heartbeat_interval_;
   const std::shared_ptr<Alarms> alarms_;
   Callbacks callbacks_;
+  std::atomic<const char*> cancel_reason_ = kHostStopping;
   std::atomic<bool> answered_ = false, begun_ = false, cancel_requested_ = false, server_cancelled_ = false;
   mutable std::mutex mutex_;  // guards what follows
   PluginLimits limits_;

@@ -36,6 +36,7 @@ struct PluginHost::State {
   std::map<std::string, Hosted> plugins;  // by name
   std::map<std::string, Activity> activities;
   std::shared_ptr<Lane> draining;
+  std::vector<std::shared_ptr<Lane>> left_behind;  // of old versions that do not end
   std::vector<std::string> problems;
   std::map<std::string, ActivityMeter> meters;
 
@@ -51,7 +52,7 @@ struct PluginHost::State {
   std::string take(LoadedPlugin loaded, const std::vector<std::string>& files);
   std::string replace(const std::string& name, LoadedPlugin loaded);
   std::string unload(const std::string& name);
-  void drain(const std::shared_ptr<Lane>& lane);
+  bool drain(const std::shared_ptr<Lane>& lane);
 };
 
 }  // namespace skald::plugins

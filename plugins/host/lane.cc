@@ -164,14 +164,14 @@ void Lane::stop_waiting() {
   changed_.notify_all();
 }
 
-void Lane::cancel_all() {
+void Lane::cancel_all(const char* reason) {
   std::vector<std::shared_ptr<Call>> all;
   {
     std::lock_guard lock(mutex_);
     for (auto& [place, call] : waiting_) all.push_back(call);
     for (auto& [address, call] : held_) all.push_back(call);
   }
-  for (auto& call : all) call->request_cancel();
+  for (auto& call : all) call->request_cancel(reason);
 }
 
 void Lane::answer_all(const temporal::api::failure::v1::Failure& failure) {

@@ -49,8 +49,8 @@ class Lane final : public CallHolder, public std::enable_shared_from_this<Lane> 
   void hand_over(const std::shared_ptr<Lane>& next);
   // In this order. Each waits until it is so or the time has come, and says whether it is so.
   bool wait_idle(absl::Time until);
-  void stop_waiting();  // wait_idle returns at once from now on
-  void cancel_all();
+  void stop_waiting();                  // wait_idle returns at once from now on
+  void cancel_all(const char* reason);  // as for Call::request_cancel
   void answer_all(const temporal::api::failure::v1::Failure& failure);
   bool finish(absl::Time until);  // shuts the plugin down
 

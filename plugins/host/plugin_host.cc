@@ -113,10 +113,10 @@ void PluginHost::stop(absl::Duration grace) {
   bool idle = true;
   for (const auto& lane : lanes) idle &= lane->wait_idle(begun + grace / 2);
   if (!idle) {
-    for (const auto& lane : lanes) lane->cancel_all();
+    for (const auto& lane : lanes) lane->cancel_all(Call::kHostStopping);
     for (const auto& lane : lanes) lane->wait_idle(begun + grace);
     const auto failure =
-        application_failure("HostStopping", "the host of the plugins stopped before the activity ended", false);
+        application_failure(Call::kHostStopping, "the host of the plugins stopped before the activity ended", false);
     for (const auto& lane : lanes) lane->answer_all(failure);
   }
   const absl::Time end = absl::Now() + grace / 2;
@@ -182,6 +182,12 @@ std::map<std::string, PluginMeter> PluginHost::plugin_meters() const {
   std::lock_guard lock(state_->mutex);
   std::map<std::string, PluginMeter> out;
   for (const auto& [name, hosted] : state_->plugins) out[name] = hosted.lane->meter();
+  for (const auto& lane : state_->left_behind) {
+    const PluginMeter old = lane->meter();
+    PluginMeter& meter = out[lane->facts().name];
+    meter.held += old.held;
+    meter.overdue += old.overdue;
+  }
   return out;
 }
 

@@ -107,7 +107,7 @@ std::string PluginHost::State::replace(const std::string& name, LoadedPlugin loa
   const std::string versions = changed(old.loaded.facts, loaded.facts);
   route(name, {loaded, next});
   old.lane->hand_over(next);
-  drain(old.lane);
+  const bool ended = drain(old.lane);
   {
     std::lock_guard lock(mutex);
     if (stopping) return absl::StrCat(versions, "not reloaded, as the host stops");
@@ -115,8 +115,14 @@ std::string PluginHost::State::replace(const std::string& name, LoadedPlugin loa
   const absl::Status started = next->start(loaded.config.text, options.data_path);
   if (started.ok()) return absl::StrCat(versions, "reloaded");
 
-  const auto again = std::make_shared<Lane>(old.loaded.backend, old.loaded.facts, old.loaded.config.limits);
   const std::string why(base::text(not_started(loaded, started)));
+  if (!ended) {
+    std::lock_guard lock(mutex);
+    plugins.at(name).running = false;
+    problems.push_back(why);
+    return absl::StrCat(versions, "not reloaded, and the old version has not ended: start the host again: ", why);
+  }
+  const auto again = std::make_shared<Lane>(old.loaded.backend, old.loaded.facts, old.loaded.config.limits);
   old.lane = again;
   route(name, old);
   next->hand_over(again);
@@ -141,8 +147,8 @@ std::string PluginHost::State::unload(const std::string& name) {
   return absl::StrCat("plugin ", name, ": version ", old.loaded.facts.version, ": unloaded, as its file is gone");
 }
 
-// Ends a plugin's lane: what runs gets its time, and then is answered. stop() cuts this short.
-void PluginHost::State::drain(const std::shared_ptr<Lane>& lane) {
+// Ends a plugin's lane: what runs gets its time, and then is answered. stop() cuts this short. Whether it has ended.
+bool PluginHost::State::drain(const std::shared_ptr<Lane>& lane) {
   {
     std::lock_guard lock(mutex);
     draining = lane;
@@ -150,17 +156,20 @@ void PluginHost::State::drain(const std::shared_ptr<Lane>& lane) {
   }
   const PluginLimits& limits = lane->limits();
   if (!lane->wait_idle(absl::Now() + limits.drain_time)) {
-    lane->cancel_all();
+    lane->cancel_all(Call::kPluginReloading);
     lane->wait_idle(absl::Now() + std::min(limits.drain_time, end_time(limits)));
     lane->answer_all(
-        application_failure("PluginReloading", "the plugin was reloaded before the activity ended", false));
+        application_failure(Call::kPluginReloading, "the plugin was reloaded before the activity ended", false));
   }
-  if (!lane->finish(absl::Now() + end_time(limits))) {
+  const bool ended = lane->finish(absl::Now() + end_time(limits));
+  if (!ended) {
     spdlog::error("plugin {} does not end: {} of its activities still run, and are left behind", lane->facts().name,
                   lane->meter().held);
   }
   std::lock_guard lock(mutex);
   draining = nullptr;
+  if (!ended) left_behind.push_back(lane);
+  return ended;
 }
 
 }  // namespace skald::plugins

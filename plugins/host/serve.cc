@@ -1,22 +1,26 @@
 #include "plugins/host/serve.h"
 
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
-#include <absl/strings/str_cat.h>
+#include <absl/strings/numbers.h>
 #include <fcntl.h>
 #include <skald/plugin/v1/isolation.pb.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/text.h"
@@ -291,13 +295,15 @@ void execute(const skald_plugin& plugin, const plugin::v1::Execute& from) {
 
 int serve_plugin(Work& work) {
   const skald_plugin* plugin = nullptr;
+  bool started = false;
   for (;;) {
     const ToPlugin message = work.take();
     if (message.has_open()) {
       plugin = open_plugin(message.open());
       if (plugin == nullptr) return 0;
     } else if (message.has_init()) {
-      if (!start_plugin(*plugin, message.init())) return 0;
+      started = start_plugin(*plugin, message.init());
+      if (!started) return 0;
     } else if (message.has_execute()) {
       execute(*plugin, message.execute());
     } else if (message.has_ping()) {
@@ -305,7 +311,7 @@ int serve_plugin(Work& work) {
       pong.mutable_pong();
       session->send(pong);
     } else if (message.has_shutdown()) {
-      plugin->shutdown();
+      if (started) plugin->shutdown();
       FromPlugin ended;
       ended.mutable_ended();
       session->send(ended);
@@ -316,7 +322,19 @@ int serve_plugin(Work& work) {
 
 }  // namespace
 
+int isolation_argument(int argc, const char* const* argv) {
+  int fd = -1;
+  const bool asked = argc == 5 && std::string_view(argv[1]) == "plugin" && std::string_view(argv[2]) == "serve" &&
+                     std::string_view(argv[3]) == "--fd" && absl::SimpleAtoi(argv[4], &fd);
+  return asked ? fd : -1;
+}
+
 int serve_isolated(int fd) {
+  struct stat about {};
+  if (fstat(fd, &about) != 0 || !S_ISSOCK(about.st_mode)) {
+    fputs("skald: plugin serve is what a host of plugins starts, with a socket\n", stderr);
+    return 2;
+  }
   // The host decides when its plugins end; and they end with it, whichever of the two ways is quicker.
   for (const int ignored : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) signal(ignored, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);

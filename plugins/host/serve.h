@@ -7,4 +7,7 @@ namespace skald::plugins {
 // process that has one thread.
 int serve_isolated(int fd);
 
+// The N of a command line that is exactly "… plugin serve --fd N", else -1.
+int isolation_argument(int argc, const char* const* argv);
+
 }  // namespace skald::plugins

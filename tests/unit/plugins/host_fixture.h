@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <link.h>
 #include <nlohmann/json.hpp>
 
 #include "plugins/host/plugin_host.h"
@@ -56,7 +57,11 @@ class HostTest : public testing::Test {
     std::ofstream(folder_ + "/" + plugin + ".json") << config.dump();
   }
   PluginHostOptions options() const {
-    return {.folder = folder_, .data_path = data_path_, .stop_grace = absl::Seconds(10)};
+    return {.folder = folder_,
+            .data_path = data_path_,
+            .config = {},
+            .stop_grace = absl::Seconds(10),
+            .isolation_command = {SKALD_BINARY, "plugin", "serve"}};
   }
   void load() { load(options()); }
   void load(PluginHostOptions options) {
@@ -111,11 +116,22 @@ class HostTest : public testing::Test {
     return f.has_timeout_failure_info() ? "Timeout" : f.application_failure_info().type();
   }
 
-  // Lets the fixture's hanging activities go on.
-  void release_hanging() {
-    void* library = dlopen((folder_ + "/faulty.so").c_str(), RTLD_NOW | RTLD_NOLOAD);
-    reinterpret_cast<void (*)()>(dlsym(library, "release_hanging"))();
-    dlclose(library);
+  // Lets the fixture's hanging activities go on, whichever copies of it are loaded.
+  static void release_hanging() {
+    std::vector<std::string> names;
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, size_t, void* out) {
+          static_cast<std::vector<std::string>*>(out)->emplace_back(info->dlpi_name);
+          return 0;
+        },
+        &names);
+    for (const std::string& name : names) {
+      if (name.rfind("/proc/self/fd/", 0) != 0) continue;
+      void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_NOLOAD);
+      if (library == nullptr) continue;
+      if (void* release = dlsym(library, "release_hanging")) reinterpret_cast<void (*)()>(release)();
+      dlclose(library);
+    }
   }
 
   const std::string folder_;

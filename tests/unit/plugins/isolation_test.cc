@@ -1,0 +1,193 @@
+#include "tests/unit/plugins/isolation_fixture.h"
+
+namespace skald::plugins {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+class IsolationTest : public IsolationHostTest {
+ protected:
+  // Fails so, and the next attempt finds the plugin there again, in another process.
+  void expect_crash(const Task& task, const testing::Matcher<std::string>& how) {
+    const pid_t before = process();
+    EXPECT_THAT(crash(task), AllOf(HasSubstr("plugin crashing "), how, HasSubstr("it held " + task.type)));
+    EXPECT_NE(process(), before);
+    EXPECT_EQ(kill(before, 0), -1) << "no zombie is left";
+  }
+};
+
+TEST_F(IsolationTest, RunsThePluginElsewhereAsItWouldHere) {
+  load_crashing();
+  EXPECT_NE(process(), getpid());
+  EXPECT_EQ(result({"crashing.echo", {{"text", "ünïcode"}}}), json({{"text", "ünïcode"}}));
+  EXPECT_EQ(result({"crashing.add", {{"id", "1"}, {"n", 3}}})["added"], true);
+  EXPECT_EQ(result({"crashing.sum"}), 3);
+  EXPECT_EQ(error({"crashing.add", {{"id", "2"}}}), "InvalidInput");
+  EXPECT_EQ(error({"crashing.large", {{"bytes", 3 << 20}}}), "OutputTooLarge");
+  EXPECT_EQ(host_->meters()["crashing.echo"].completed, 1);
+}
+
+TEST_F(IsolationTest, InheritsNothingAndIsToldItsSecretsInPrivate) {
+  std::ofstream(folder_ + "/key") << "a-secret-value\n";
+  load_crashing(json::object(), {{"key", "file:key"}});
+  const json seen = result({"crashing.process"});
+  for (const int file : {0, 1, 2, 3, 4}) EXPECT_THAT(seen["files"], testing::Contains(file));
+  EXPECT_LE(seen["files"].size(), 9) << "its own books and the folder it lists beside those: " << seen;
+  EXPECT_EQ(seen["blocks_termination"], false);
+  EXPECT_EQ(seen["secret_is_seen"], false);
+  EXPECT_EQ(failure(Task{"crashing.tell_secret"}).message(), "the key is ***");
+}
+
+TEST_F(IsolationTest, AbortCostsTheAttempt) {
+  load_crashing();
+  expect_crash({"crashing.abort"}, HasSubstr("was ended by signal 6 (SIGABRT)"));
+  EXPECT_THAT(log_at_end(), HasSubstr("plugin crashing was ended by signal 6 (SIGABRT)"));
+}
+
+TEST_F(IsolationTest, SegmentationFaultCostsTheAttempt) {
+  load_crashing();
+  expect_crash({"crashing.segfault"}, HasSubstr("was ended by signal 11 (SIGSEGV)"));
+}
+
+TEST_F(IsolationTest, CorruptedHeapCostsTheAttempt) {
+  load_crashing();
+  expect_crash({"crashing.overrun"}, HasSubstr("was ended"));
+}
+
+TEST_F(IsolationTest, ExitCostsTheAttempt) {
+  load_crashing();
+  expect_crash({"crashing.exit", {{"code", 3}}}, HasSubstr("ended with exit code 3"));
+}
+
+TEST_F(IsolationTest, ConnectionThatIsClosedIsACrash) {
+  load_crashing();
+  expect_crash({"crashing.close_connection"}, HasSubstr("closed its connection to the host"));
+}
+
+TEST_F(IsolationTest, MessageOfAnImpossibleSizeIsACrash) {
+  load_crashing();
+  expect_crash({"crashing.write_to_host", {{"bytes", {255, 255, 255, 255}}}}, HasSubstr("a message that is too large"));
+}
+
+TEST_F(IsolationTest, MessageThatIsNoneIsACrash) {
+  load_crashing();
+  expect_crash({"crashing.write_to_host", {{"bytes", {3, 0, 0, 0, 255, 255, 255}}}},
+               HasSubstr("sent what is no message"));
+}
+
+TEST_F(IsolationTest, MessageOfTheWrongTimeIsACrash) {
+  load_crashing();
+  expect_crash({"crashing.write_to_host", {{"bytes", {2, 0, 0, 0, 26, 0}}}}, HasSubstr("sent what is no message"));
+}
+
+TEST_F(IsolationTest, AnswerToAnAttemptThatItDoesNotHoldIsACrash) {
+  load_crashing();
+  expect_crash({"crashing.write_to_host", {{"bytes", {5, 0, 0, 0, 34, 3, 8, 231, 7}}}},
+               HasSubstr("an attempt that it does not hold"));
+}
+
+TEST_F(IsolationTest, EveryAttemptThatItHeldIsAnsweredAndTheNextOnesWaitForTheNewProcess) {
+  load_crashing();
+  std::vector<std::future<Outcome>> held;
+  for (int i = 0; i < 20; ++i) held.push_back(start({"crashing.hold"}));
+  process();  // all have been given to it before
+  auto crashing = start({"crashing.abort"});
+  EXPECT_EQ(error(crashing.get()), "PluginCrashed");
+  for (auto& one : held) {
+    const Failure failed = failure(one.get());
+    EXPECT_EQ(failed.application_failure_info().type(), "PluginCrashed");
+    EXPECT_THAT(failed.message(), HasSubstr("crashing.abort, crashing.hold (20)"));
+  }
+  EXPECT_EQ(result({"crashing.echo", 1}), 1);
+  EXPECT_EQ(host_->plugin_meters()["crashing"].held, 0);
+}
+
+TEST_F(IsolationTest, CrashInTheMiddleOfAnEffectLeavesTheLedgerExact) {
+  load_crashing();
+  EXPECT_EQ(error({"crashing.add", {{"id", "1"}, {"n", 5}, {"crash_until", 2}}, 1}), "PluginCrashed");
+  EXPECT_EQ(result({"crashing.sum"}), 0);
+  EXPECT_EQ(error({"crashing.add", {{"id", "1"}, {"n", 5}, {"crash_until", 2}}, 2}), "PluginCrashed");
+  EXPECT_EQ(result({"crashing.add", {{"id", "1"}, {"n", 5}, {"crash_until", 2}}, 3})["added"], true);
+  EXPECT_EQ(result({"crashing.add", {{"id", "1"}, {"n", 5}, {"crash_until", 2}}, 4})["added"], true);
+  EXPECT_EQ(result({"crashing.sum"}), 5);
+}
+
+TEST_F(IsolationTest, CrashesAtAnyTimeLoseAndDoubleNoEffect) {
+  load_crashing();
+  constexpr int kEffects = 300;
+  const auto add = [](int i, int attempt) {
+    return Task{"crashing.add", {{"id", std::to_string(i)}, {"n", 1}}, attempt};
+  };
+  std::vector<std::future<Outcome>> answers;
+  for (int i = 0; i < kEffects; ++i) {
+    answers.push_back(start(add(i, 1)));
+    if (i % 100 == 50) start({"crashing.abort"});
+  }
+  for (int i = 0; i < kEffects; ++i) {
+    auto& answer = answers[static_cast<size_t>(i)];
+    for (int attempt = 2; error(answer.get()) != ""; ++attempt) answer = start(add(i, attempt));
+  }
+  EXPECT_EQ(result({"crashing.sum"}), kEffects);
+}
+
+TEST_F(IsolationTest, CancellationReachesTheProcess) {
+  load_crashing();
+  auto held = start({"crashing.hold"}, [](auto, auto cancel) { cancel(); });
+  EXPECT_TRUE(std::holds_alternative<worker::ActivityCancelled>(held.get()));
+}
+
+TEST_F(IsolationTest, LastHeartbeatGoesBeforeTheFailure) {
+  load_crashing();
+  std::string beat;
+  auto held = start({"crashing.hold"}, [&](const auto& details, auto) { beat = details.payloads(0).data(); });
+  host_->stop(absl::Seconds(1));
+  EXPECT_EQ(error(held.get()), "HostStopping");
+  EXPECT_EQ(beat, "\"holding\"");
+}
+
+TEST_F(IsolationTest, WhatItPrintsIsInTheLogAndBounded) {
+  load_crashing();
+  run({"crashing.print", {{"lines", 5}}});
+  run({"crashing.print", {{"lines", 5000}}});
+  const std::string log = log_at_end();
+  EXPECT_THAT(log, AllOf(HasSubstr("[crashing] line 0\n"), HasSubstr("[crashing] line 4\n")));
+  EXPECT_THAT(log, Not(HasSubstr("line 4999\n")));
+}
+
+TEST_F(IsolationTest, EndsWithItsHost) {
+  load_crashing();
+  const pid_t child = process();
+  host_.reset();
+  EXPECT_EQ(kill(child, 0), -1);
+}
+
+TEST_F(IsolationTest, OverwrittenFileDoesNotReachWhatRuns) {
+  load_crashing();
+  std::ofstream(folder_ + "/crashing.so") << "garbage";
+  expect_crash({"crashing.abort"}, HasSubstr("SIGABRT"));
+}
+
+TEST_F(IsolationTest, PluginThatCannotBeLoadedIsAProblemAsItIsHere) {
+  add(TEST_PLUGINS_FOLDER, "wrong_abi");
+  configure("wrong_abi", {{"isolation", "process"}});
+  add(TEST_PLUGINS_FOLDER, "init_throws", "malformed");
+  configure("malformed", {{"isolation", "process"}});
+  load();
+  EXPECT_THAT(host_->problems(), ElementsAre(HasSubstr("plugin malformed did not start"),
+                                             HasSubstr("was built for plugin interface 3, this host speaks 2")));
+}
+
+TEST_F(IsolationTest, ProcessThatCannotBeStartedIsAProblem) {
+  add(TEST_PLUGINS_FOLDER, "crashing");
+  configure("crashing", {{"isolation", "process"}});
+  auto given = options();
+  given.isolation_command = {"/does/not/exist"};
+  load(given);
+  EXPECT_THAT(host_->problems(), ElementsAre(HasSubstr("/does/not/exist: No such file")));
+}
+
+}  // namespace
+}  // namespace skald::plugins
