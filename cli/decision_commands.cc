@@ -166,7 +166,9 @@ Outcome decide(const AnswerOptions& options, const std::string& verdict, Session
                     "trace {}` tells what it does",
                     workflow, options.id, kWaitSeconds, workflow));
   }
-  if (field(confirmed, "by") != options.by || field(confirmed, "verdict") != verdict)
+  // To approve what a rule put in the place of the model's answer changes the decision.
+  const std::string said = field(confirmed, "verdict") == "changed" ? "approved" : field(confirmed, "verdict");
+  if (field(confirmed, "by") != options.by || said != verdict)
     return failed(fmt::format("decision {} was taken meanwhile: {}", options.id, last_word(decision)));
   if (session.json) {
     print_json(session.console, decision);

@@ -1,6 +1,6 @@
 -- One order with agents beside it: the goods are reserved, a risk agent looks at it before it is paid, a dispatch agent chooses warehouse and
 -- carrier, and when the delivery fails an after-sales agent makes it good. The ERP hears of the order and of its end.
--- The input is order_fulfillment's (lib/fulfillment.lua), and note, customer = {previous_orders, chargebacks, …}, wanted_within_days;
+-- The input is order_fulfillment's (lib/fulfillment.lua), and note, customer = {name, previous_orders, chargebacks, …}, wanted_within_days;
 -- decide_within ("30m") and escalate_within ("4h"): for how long people are asked; delivery_within ("14d"): for how long it listens to
 -- the signal delivery {state = "delivered" or "failed", reason, words}. People answer by the signal `decide`: lib/desk.lua.
 local skald = require "skald"

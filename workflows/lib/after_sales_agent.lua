@@ -74,7 +74,7 @@ end
 function after_sales_agent.make_good(order, failure, desk, turns)
   local instead = rule(order, failure)
   local decision = agent.decide {
-    agent = "after_sales", about = order.order_id, prompt = "after_sales", rule = instead, check = check(order),
+    agent = "after_sales", about = order.order_id, prompt = "after_sales", person = true, rule = instead, check = check(order),
     inputs = {
       order = { id = order.order_id, total = order.total, currency = order.currency or "", country = order.country or "", items = order.items },
       failure = { reason = failure.reason or "unknown", words = failure.words or "" },

@@ -41,7 +41,8 @@ end
 
 local function ask(question)
   local input = {
-    agent = question.agent, about = question.about, reference = question.reference, prompt = question.prompt, version = question.version,
+    -- A workflow that is started anew asks anew; one that is reset finds what it heard.
+    agent = question.agent, about = question.about, reference = question.reference or skald.info().first_run_id, prompt = question.prompt, version = question.version,
     inputs = question.inputs, fallback = question.rule, timeout_ms = question.timeout_ms,
   }
   for _ = 0, MOST_ROUNDS do
@@ -53,8 +54,8 @@ local function ask(question)
 end
 
 -- Asks: {agent, about, prompt, inputs, rule = {output, confidence, explanation}}; beside that version, reference, timeout_ms, tools =
--- {["logistics.track"] = activity, …} and check(output), which returns why an answer makes no sense. It gives the decision; when the model
--- is late, wrong or away, the rule's: source is "rule" then, and reason says why.
+-- {["logistics.track"] = activity, …}, check(output), which returns why an answer makes no sense, and person = true when a person may be asked
+-- next (desk.lua). It gives the decision; when the model is late, wrong or away, the rule's: source is "rule" then, and reason says why.
 function agent.decide(question)
   local ok, decision = pcall(ask, question)
   if not ok then
@@ -65,27 +66,43 @@ function agent.decide(question)
   decision.agent = question.agent
   local wrong = decision.source ~= "rule" and question.check and question.check(decision.output)
   if not wrong then return decision end
-  agent.confirm(decision, { verdict = "changed", by = "rule", reason = wrong, output = question.rule.output })
   local instead = ruled(question, "makes_no_sense")
-  instead.decision_id = decision.decision_id
+  instead.decision_id, instead.replaced = decision.decision_id, wrong
+  if not question.person then agent.settle(instead) end
   return instead
 end
 
 -- The book of decisions must not hold up what was decided: what it refuses is logged.
-local function note(activity, input)
-  if not input.decision_id then return end
-  local ok, err = pcall(skald.shielded, function() return activity(input) end)
-  if ok then return end
-  if not skald.is_error(err) then error(err, 0) end
-  skald.log.warn("the book of decisions did not take a note", { decision = input.decision_id, error = tostring(err) })
+local function tell_book(activity, input)
+  if not input.decision_id then return nil end
+  local ok, answer = pcall(skald.shielded, function() return activity(input) end)
+  if ok then return answer end
+  if not skald.is_error(answer) then error(answer, 0) end
+  skald.log.warn("the book of decisions did not take a note", { decision = input.decision_id, error = tostring(answer) })
 end
 
--- Writes down that a person was asked.
-function agent.await_person(decision) note(book.await_person, { decision_id = decision.decision_id }) end
+-- Writes down that a person was asked. Returns what somebody has said already, {verdict, by, reason}, if a reset workflow asks again.
+function agent.await_person(decision)
+  local answer = tell_book(book.await_person, { decision_id = decision.decision_id })
+  if not answer or answer.status ~= "confirmed" then return nil end
+  local record = tell_book(book.decision, { decision_id = decision.decision_id })
+  return record and record.confirmed
+end
 
--- Writes down who had the last word: {verdict = "approved", "rejected" or "changed", by, reason, output}.
+-- Writes down who had the last word: {verdict = "approved" or "rejected", by, reason}. Approving what the rule put in the place of the
+-- model's answer changes the decision.
 function agent.confirm(decision, word)
-  note(book.confirm, { decision_id = decision.decision_id, verdict = word.verdict, by = word.by, reason = word.reason, output = word.output })
+  local changes = decision.replaced and word.verdict == "approved"
+  decision.replaced = nil
+  tell_book(book.confirm, {
+    decision_id = decision.decision_id, verdict = changes and "changed" or word.verdict, by = word.by, reason = word.reason,
+    output = changes and decision.output or nil,
+  })
+end
+
+-- Writes down that the rule replaced the model's answer, if it did and nobody was asked.
+function agent.settle(decision)
+  if decision.replaced then agent.confirm(decision, { verdict = "approved", by = "rule", reason = decision.replaced }) end
 end
 
 return agent

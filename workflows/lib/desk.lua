@@ -7,6 +7,7 @@ local desk = {}
 local Desk = {}
 Desk.__index = Desk
 
+local CANCELLED = "workflow"  -- who closes the question of a workflow that is cancelled
 local VERDICTS = { approved = true, rejected = true }
 
 local function is_answer(answer)
@@ -30,6 +31,7 @@ function Desk:status() return { decisions = self.decisions, open_decision = self
 
 -- Remembers how a decision ended.
 function Desk:note(decision, outcome, by, reason)
+  agent.settle(decision)
   self.decisions[#self.decisions + 1] = {
     agent = decision.agent, decision_id = decision.decision_id, outcome = outcome, source = decision.source, confidence = decision.confidence,
     explanation = decision.explanation, by = by, reason = reason or decision.reason,
@@ -50,12 +52,13 @@ end
 
 -- Has a person decide; nobody does: the last word is the rule's, {verdict, reason}. Returns true or false, by whom, and why.
 function Desk:ask(decision, question, turns, rule)
-  agent.await_person(decision)
+  local said = agent.await_person(decision)
+  if said and said.by ~= CANCELLED then return said.verdict ~= "rejected", said.by, said.reason end
   local ok, answer = pcall(self.wait, self, decision, question, turns)
   self.open = nil
   if not ok then
     -- Nobody needs to answer any more.
-    if skald.is_error(answer) then agent.confirm(decision, { verdict = "rejected", by = "workflow", reason = tostring(answer) }) end
+    if skald.is_error(answer) then agent.confirm(decision, { verdict = "rejected", by = CANCELLED, reason = tostring(answer) }) end
     error(answer, 0)
   end
   if not answer then answer = { verdict = rule.verdict, by = "rule", reason = "nobody decided in time: " .. rule.reason } end

@@ -20,10 +20,12 @@ function Entry:write(activity, input)
   end)
 end
 
+local function name_of(customer) return type(customer) == "table" and type(customer.name) == "string" and customer.name or nil end
+
 function erp_entry.open(order)
   local self = setmetatable({ order_id = order.order_id }, Entry)
   self:write(erp.push_order, {
-    order_id = order.order_id, items = order.items, total = order.total, currency = order.currency, country = order.country, customer = order.customer,
+    order_id = order.order_id, items = order.items, total = order.total, currency = order.currency, country = order.country, customer = name_of(order.customer),
   })
   return self
 end

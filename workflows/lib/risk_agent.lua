@@ -39,7 +39,7 @@ end
 -- Returns when the order may be paid, and throws RiskRejected when it may not. `turns` are the people: desk.lua.
 function risk_agent.assess(order, desk, turns)
   local decision = agent.decide {
-    agent = "risk", about = order.order_id, prompt = "order_risk", rule = rule(order),
+    agent = "risk", about = order.order_id, prompt = "order_risk", person = true, rule = rule(order),
     inputs = {
       order = { id = order.order_id, total = order.total, currency = order.currency or "", country = order.country or "", items = order.items,
         note = order.note or "" },

@@ -86,6 +86,17 @@ TEST_F(AfterSalesAgentTest, RuleDecidesInsteadOfADiscountThatMakesNoSense) {
   EXPECT_EQ(last("llm.confirm")["reason"], "a discount of 999999 on a total of 5000 makes no sense");
 }
 
+TEST_F(AfterSalesAgentTest, PersonApprovesWhatTheRulePutInItsPlace) {
+  decides("after_sales", {{"remedy", "discount"}, {"amount", 999999}}, 0.9);
+  person_says("after_sales", "approved");
+  const json result = deliver("lost", 80000);
+  EXPECT_EQ(result["after_sales"]["remedy"], "refund");
+  EXPECT_EQ(times("llm.confirm"), 1);
+  EXPECT_EQ(last("llm.confirm")["verdict"], "changed");
+  EXPECT_EQ(last("llm.confirm")["by"], "ida");
+  EXPECT_EQ(last("llm.confirm")["output"], json({{"remedy", "refund"}, {"amount", 80000}}));
+}
+
 TEST_F(AfterSalesAgentTest, PaysBackWhatCannotBeSentAgain) {
   answer("inventory.reserve", [](const json& input) {
     return input.contains("reservation_id") ? Outcome::refusal("OutOfStock") : Outcome::result("{}");

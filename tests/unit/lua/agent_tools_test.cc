@@ -53,8 +53,10 @@ TEST_F(AgentToolsTest, TellsTheModelOfAToolThatFails) {
 TEST_F(AgentToolsTest, EndsAModelThatNeverDecides) {
   answer("erp.order", json({{"state", "open"}}));
   agent("risk", [](const json&) {
-    return Outcome::result(
-        json({{"decision_id", "d-risk"}, {"conversation", "more"}, {"tool_calls", json::array({call("c", "erp.order")})}}).dump());
+    return Outcome::result(json({{"decision_id", "d-risk"},
+                                 {"conversation", "more"},
+                                 {"tool_calls", json::array({call("c", "erp.order")})}})
+                               .dump());
   });
   const json result = run({{"total", 4000}});
   EXPECT_EQ(result["outcome"], "confirmed") << "the rule decides";

@@ -162,6 +162,16 @@ TEST_F(RiskAgentTest, WorkflowIsCancelledWhileAPersonIsAsked) {
   EXPECT_EQ(last("llm.confirm")["by"], "workflow");
 }
 
+TEST_F(RiskAgentTest, ResetWorkflowTakesWhatSomebodyHasSaidAlready) {
+  doubts();
+  answer("llm.await_person", json({{"decision_id", "d-risk"}, {"status", "confirmed"}}));
+  answer("llm.decision", json({{"confirmed", {{"verdict", "approved"}, {"by", "ida"}, {"reason", "known"}}}}));
+  const json result = run();
+  EXPECT_EQ(result["outcome"], "confirmed") << result;
+  EXPECT_EQ(result["decisions"][0]["by"], "ida");
+  EXPECT_FALSE(did("llm.confirm"));
+}
+
 TEST_F(RiskAgentTest, BookThatRefusesANoteHoldsNothingUp) {
   doubts();
   fails("llm.confirm", "AlreadyConfirmed");
