@@ -91,11 +91,23 @@ return function(watch)
     memory.maintenances = memory.maintenances + 1
   end
 
+  local function remember_gap()
+    local first = missing[1] and missing[1][1]
+    if not first then
+      memory.gap = nil
+    elseif memory.gap and memory.gap.first == first then
+      memory.gap.last = missing[1][2]
+    else
+      memory.gap = { first = first, last = missing[1][2], ends = skald.now() + watch.gap_patience }
+    end
+  end
+
   -- Scores what has been applied since the last time: the highest score counts.
   local function judge()
     local verdict = devices.score { device = watch.device, from = memory.scored + 1 }
     missing, held, memory.scored, memory.learning = verdict.missing, verdict.held, verdict.next - 1, verdict.learning
     memory.explanation = verdict.explanation
+    remember_gap()
     if verdict.scored == 0 then return end
     memory.score = verdict.score
     if memory.alarm and memory.alarm.state == "unmended" and verdict.score < watch.clear then memory.alarm = nil end
@@ -128,18 +140,15 @@ return function(watch)
     judge()
   end
 
-  -- What is missing for too long counts as lost, so that the reports behind it are heard. The next run goes on waiting where this one stopped.
-  local timer
+  -- What is missing for too long counts as lost, so that the reports behind it are heard. A new run goes on waiting where the one before stopped.
+  local timer, timer_for
   local function watch_gap()
-    local first, gap = missing[1] and missing[1][1], memory.gap
-    if timer and not (gap and gap.first == first) then
+    local gap = memory.gap
+    if timer and not (gap and gap.first == timer_for) then
       if not timer:ready() then timer:cancel() end
       timer = nil
     end
-    if not first then memory.gap = nil return end
-    if not gap or gap.first ~= first then memory.gap = { first = first, ends = skald.now() + watch.gap_patience } end
-    memory.gap.last = missing[1][2]
-    timer = timer or skald.timer(math.max(0, memory.gap.ends - skald.now()))
+    if gap and not timer then timer, timer_for = skald.timer(math.max(0, gap.ends - skald.now())), gap.first end
   end
   local function give_up_gap()
     local answer = devices.give_up { device = watch.device, through = memory.gap.last }
