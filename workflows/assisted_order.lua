@@ -27,7 +27,11 @@ end
 -- What the carrier says of the parcel, or "unknown" when it says nothing in time.
 local function wait_for_delivery(order)
   local within = duration(order, "delivery_within", "14d")
-  local ok, heard, delivery = pcall(function() return skald.signal("delivery"):receive(within) end)
+  local signal = skald.signal("delivery")
+  local ok, heard, delivery = pcall(function()
+    if within == 0 then return signal:poll() end
+    return signal:receive(within)
+  end)
   if not ok and (not skald.is_error(heard) or heard.kind ~= "cancelled") then error(heard, 0) end
   if not ok or not heard or type(delivery) ~= "table" then return { state = "unknown" } end
   return delivery

@@ -128,10 +128,11 @@ TEST_F(Decision, ShowTellsItLikeAStory) {
   const Ran ran = run_command(service, {"decision", "show", "d-1"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   for (const char* part :
-       {"order_risk version 1, content 9a0c9a0c9a0c", "What was sent, without 2 personal details", "Order 17",
-        "… (--full shows the rest)", "verdict review, risk 0.6", "the total is large",
-        "Returns (https://shop/returns), score 0.8", "payment.refund {\"amount\":5}: it is not allowed",
-        "840ms, 512 + 48 tokens, cost 0.000310", "by ida on 2026-07-01T10:00:00Z", "a customer for ten years"})
+       {"order_risk version 1, content 9a0c9a0c9a0c",
+        "What was said to the model, and by it, without 2 personal details", "Order 17", "… (--full shows the rest)",
+        "verdict review, risk 0.6", "the total is large", "Returns (https://shop/returns), score 0.8",
+        "payment.refund {\"amount\":5}: it is not allowed", "840ms, 512 + 48 tokens, cost 0.000310",
+        "by ida on 2026-07-01T10:00:00Z", "a customer for ten years"})
     EXPECT_THAT(ran.out, HasSubstr(part));
   EXPECT_THAT(ran.out, Not(HasSubstr("four")));
   EXPECT_THAT(run_command(service, {"decision", "show", "d-1", "--full"}).out, HasSubstr("four"));
