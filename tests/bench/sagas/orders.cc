@@ -47,7 +47,8 @@ absl::StatusOr<std::string> outcome(const shard::HistoryPage& page) {
 
 }  // namespace
 
-Orders::Orders(server::Server& server, std::string prefix) : server_(server), prefix_(std::move(prefix)) {}
+Orders::Orders(server::Server& server, std::string prefix, std::string workflow)
+    : server_(server), prefix_(std::move(prefix)), workflow_(std::move(workflow)) {}
 
 absl::Status Orders::load_stock(int count) {
   return result_of(
@@ -96,6 +97,7 @@ void Orders::begin() {
   ended_ = started_ = 0;
   problem_ = absl::OkStatus();
   latencies_.clear();
+  starts_.clear();
   began_ = absl::Now();
 }
 
@@ -108,9 +110,13 @@ void Orders::start(int number, absl::Time due) {
   const std::string order = fmt::format(
       R"({{"order_id":"{}","items":[{{"sku":"{}goods","quantity":{}}}],"total":{},"currency":"EUR","country":"NO"}})",
       id, prefix_, kUnitsEach, kPrice);
-  server_.engine().start_workflow({server_.namespace_settings("default")}, request_to("order_fulfillment", id, order),
+  server_.engine().start_workflow({server_.namespace_settings("default")}, request_to(workflow_, id, order),
                                   [this, id, due](auto answer) {
                                     if (!answer.ok()) return ended(answer.status(), due);
+                                    {
+                                      const std::lock_guard lock(mutex_);
+                                      starts_.push_back(absl::Now() - due);
+                                    }
                                     await(id, due);
                                   });
 }
@@ -144,6 +150,7 @@ absl::Status Orders::finish(int count) {
   change_.wait_for(lock, absl::ToChronoNanoseconds(kPatience), [&] { return ended_ == started_; });
   took_ = absl::Now() - began_;
   std::sort(latencies_.begin(), latencies_.end());
+  std::sort(starts_.begin(), starts_.end());
   if (!problem_.ok()) return problem_;
   if (ended_ != count) return absl::DeadlineExceededError(fmt::format("{} of {} orders ended", ended_, count));
   return absl::OkStatus();

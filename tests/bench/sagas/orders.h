@@ -15,13 +15,15 @@ namespace skald::bench {
 // Puts order sagas through a server of this process, without the wire, and takes their times. Thread-safe.
 class Orders {
  public:
-  // `server` outlives this. Ids of orders begin with `prefix`.
-  Orders(server::Server& server, std::string prefix);
+  // `server` outlives this. Ids of orders begin with `prefix`; `workflow` takes an order and returns "confirmed".
+  Orders(server::Server& server, std::string prefix, std::string workflow = "order_fulfillment");
 
   // Fills the shelves for `count` orders. Blocks.
   absl::Status load_stock(int count);
   // Whether stock, money and shipments balance, and `count` orders' money was taken. Blocks.
   absl::Status check_books(int count);
+  // Runs a workflow to its end and returns its result as JSON.
+  absl::StatusOr<std::string> result_of(const std::string& type, const std::string& id, const std::string& input);
 
   // `count` orders, `in_flight` of them at a time. Blocks until the last has ended.
   absl::Status run_closed(int count, int in_flight);
@@ -31,6 +33,7 @@ class Orders {
 
   // Of the last run, sorted.
   const std::vector<absl::Duration>& latencies() const { return latencies_; }
+  const std::vector<absl::Duration>& starts() const { return starts_; }  // from when it was due to the engine's answer
   absl::Duration took() const { return took_; }
 
  private:
@@ -39,11 +42,9 @@ class Orders {
   void await(const std::string& workflow_id, absl::Time due);
   void ended(absl::Status status, absl::Time due);
   absl::Status finish(int count);
-  // Runs a workflow to its end and returns its result as JSON.
-  absl::StatusOr<std::string> result_of(const std::string& type, const std::string& id, const std::string& input);
 
   server::Server& server_;
-  const std::string prefix_;
+  const std::string prefix_, workflow_;
   int next_number_ = 0;
   std::mutex mutex_;
   std::condition_variable change_;
@@ -52,7 +53,7 @@ class Orders {
   int started_ = 0;
   absl::Time began_;
   absl::Duration took_;
-  std::vector<absl::Duration> latencies_;
+  std::vector<absl::Duration> latencies_, starts_;
 };
 
 }  // namespace skald::bench
