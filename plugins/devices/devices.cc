@@ -188,7 +188,9 @@ class Devices final : public Plugin {
     const ReportLog log(call.db, call.context.namespace_name, device, false);
     const auto wanted = config().value("baseline", int64_t{48});
     const auto recent = config().value("recent", int64_t{8});
-    json result = {{"device", device}, {"score", 0.0}, {"learning", true}, {"scored", 0}, {"readings", json::object()}};
+    json result = state_of(log);
+    result.update(
+        {{"device", device}, {"score", 0.0}, {"learning", true}, {"scored", 0}, {"readings", json::object()}});
     const auto usual = log.from(log.usual_from(), wanted);
     if (static_cast<int64_t>(usual.size()) < wanted) {
       result["sequence"] = log.newest();

@@ -47,13 +47,15 @@ ReportLog::ReportLog(EffectStore& db, std::string ns, std::string device, bool t
     : db_(db), ns_(std::move(ns)), device_(std::move(device)) {
   const auto rows =
       to_change
-          ? db_.run("SELECT next_seq, usual_from FROM devices WHERE namespace = ? AND device = ? FOR UPDATE",
+          ? db_.run("SELECT next_seq, usual_from, first_seq FROM devices WHERE namespace = ? AND device = ? FOR UPDATE",
                     {ns_, device_})
-          : db_.run("SELECT next_seq, usual_from FROM devices WHERE namespace = ? AND device = ?", {ns_, device_});
+          : db_.run("SELECT next_seq, usual_from, first_seq FROM devices WHERE namespace = ? AND device = ?",
+                    {ns_, device_});
   if (rows.empty())
     throw ActivityError("DeviceUnknown", "there is no device " + device_ + ": register it (devices.register)", true);
   next_ = number(rows[0][0]);
   usual_from_ = number(rows[0][1]);
+  first_ = number(rows[0][2]);
   for (const Row& row : db_.run("SELECT seq FROM reports WHERE namespace = ? AND device = ? AND seq > ? ORDER BY seq",
                                 {ns_, device_, next_}))
     held_.push_back(number(row[0]));
@@ -64,6 +66,12 @@ std::string ReportLog::take(const Report& report, int64_t furthest_ahead) {
     throw ActivityError("SequenceTooFar",
                         "report " + std::to_string(report.sequence) + " of device " + device_ +
                             " is too far ahead: the next one expected is " + std::to_string(next_),
+                        true);
+  }
+  if (report.sequence < first_) {
+    throw ActivityError("SequenceTooOld",
+                        "report " + std::to_string(report.sequence) + " of device " + device_ +
+                            " was before it was registered: its first one is " + std::to_string(first_),
                         true);
   }
   const auto seen = db_.run("SELECT taken_at, readings FROM reports WHERE namespace = ? AND device = ? AND seq = ?",

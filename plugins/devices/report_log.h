@@ -34,7 +34,8 @@ class ReportLog {
   ReportLog(EffectStore& db, std::string ns, std::string device, bool to_change);
 
   // "applied", "held", "late" or "duplicate". Throws ActivityError "ReportConflict" when the number is taken by another
-  // report, and "SequenceTooFar" when it is more than `furthest_ahead` after the next one.
+  // report, and "SequenceTooFar" when it is more than `furthest_ahead` after the next one, and
+  // "SequenceTooOld" when it is before the device's first.
   std::string take(const Report& report, int64_t furthest_ahead);
   // What is missing up to `through` counts as lost from now on; what it held up is applied. Returns how many.
   int64_t give_up(int64_t through);
@@ -56,7 +57,7 @@ class ReportLog {
 
   EffectStore& db_;
   const std::string ns_, device_;
-  int64_t next_ = 0, usual_from_ = 0;
+  int64_t next_ = 0, usual_from_ = 0, first_ = 0;
   std::vector<int64_t> held_;  // ascending
 };
 
