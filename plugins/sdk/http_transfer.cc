@@ -159,11 +159,11 @@ HttpResult::Kind HttpTransfer::kind_of(CURLcode code) const {
   if (result_.thrown != nullptr) return Kind::kThrown;
   if (too_large_) return Kind::kTooLarge;
   if (code == CURLE_OK || ended_by_caller_) return Kind::kAnswer;
-  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_BAD_FUNCTION_ARGUMENT)
-    return Kind::kInvalid;
   long sent = 0;
   curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &sent);
-  if (sent == 0) return Kind::kUnreachable;
+  const bool no_request =
+      code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_BAD_FUNCTION_ARGUMENT;
+  if (sent == 0) return no_request ? Kind::kInvalid : Kind::kUnreachable;
   return code == CURLE_OPERATION_TIMEDOUT ? Kind::kTimeout : Kind::kLost;
 }
 
