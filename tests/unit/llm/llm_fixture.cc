@@ -83,7 +83,7 @@ HostTest::Task LlmTest::decide(const json& more, const std::string& workflow) co
                 {"inputs", {{"order", {{"id", "17"}, {"total", 1250}, {"note", "please hurry"}}}}},
                 {"about", "17"},
                 {"agent", "risk"}};
-  input.update(more);
+  if (!more.is_null()) input.update(more);
   return task("decide", std::move(input), workflow);
 }
 

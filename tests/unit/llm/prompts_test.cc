@@ -107,6 +107,16 @@ TEST_F(PromptsTest, AMissingFileIsNamed) {
   }
 }
 
+TEST(DefaultPrompts, AreInOrder) {
+  PromptLibrary library(WORKFLOWS_FOLDER "/prompts");
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(WORKFLOWS_FOLDER "/prompts")) {
+    EXPECT_NO_THROW(library.get(entry.path().filename().string(), {})) << entry.path();
+    ++count;
+  }
+  EXPECT_GE(count, 3u);
+}
+
 TEST_F(PromptsTest, CommentsAreAllowed) { EXPECT_EQ(problem("{ // what comes out\n\"output\": {}}"), ""); }
 
 }  // namespace
