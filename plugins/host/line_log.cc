@@ -27,10 +27,7 @@ bool LineLog::admit() {
     return false;
   }
   --allowance_;
-  if (dropped_ > 0) {
-    log_of_plugin(2, absl::StrCat("[", name_, "] ", dropped_, " lines were too many, and are dropped"));
-    dropped_ = 0;
-  }
+  tell_dropped();
   return true;
 }
 
@@ -53,6 +50,13 @@ void LineLog::append(std::string_view bytes) {
 void LineLog::end() {
   if (!line_.empty()) log(1, line_);
   line_.clear();
+  tell_dropped();
+}
+
+void LineLog::tell_dropped() {
+  if (dropped_ == 0) return;
+  log_of_plugin(2, absl::StrCat("[", name_, "] ", dropped_, " lines were too many, and are dropped"));
+  dropped_ = 0;
 }
 
 }  // namespace skald::plugins

@@ -19,6 +19,7 @@ class LineLog {
 
  private:
   bool admit();
+  void tell_dropped();
 
   const std::string name_;
   std::string line_;

@@ -203,6 +203,7 @@ bool ProcessKeeper::spawn(std::unique_lock<std::mutex>& lock) {
     plan_start();
     return false;
   }
+  if (wanted_ == Phase::kNone || quit_) return false;  // it is not wanted any more
   child_ = *std::move(child);
   frames_ = std::make_unique<FrameReader>(kLargestOther);
   lines_ = std::make_unique<LineLog>(facts_.name.empty() ? image_->path() : facts_.name);
@@ -448,7 +449,7 @@ std::string ProcessKeeper::ending() {
   }
   read_output();
   lines_->end();
-  if (!refusal_.empty()) return refusal_;
+  if (!refusal_.empty()) return absl::StrCat("did not start: ", refusal_);
   return why.empty() ? how : why;
 }
 
@@ -484,7 +485,7 @@ void ProcessKeeper::aftermath() {
   enter(Phase::kNone);
   if (!awaited) return;
   settle(absl::FailedPreconditionError(
-      !refusal_.empty() ? how : absl::StrCat("its process ", how, was == Phase::kStarting ? " in its init" : "")));
+      !refusal_.empty() ? refusal_ : absl::StrCat("its process ", how, was == Phase::kStarting ? " in its init" : "")));
 }
 
 void ProcessKeeper::answer_crashed(const std::map<uint64_t, Held>& held, const std::string& how) {
