@@ -85,6 +85,8 @@ struct Decider::Work {
   json pending_calls;  // of the conversation that goes on
   std::string cache_key;
   Clock::time_point until;
+
+  bool searches() const { return !request.knowledge_query.empty() || !prompt->knowledge_query.empty(); }
 };
 
 // Runs in the transaction that begins a call. The result if there is one already, else null.
@@ -125,16 +127,17 @@ json Decider::conversation_or_cache(EffectStore& db, Work& work) {
     work.pending_calls = (*state)["tool_calls"];
     return nullptr;
   }
+  if (work.prompt == nullptr) return nullptr;
   const Prompt& prompt = *work.prompt;
   int64_t revision = 0;
-  if (!prompt.knowledge_query.empty()) revision = knowledge_.refresh(db, work.context.namespace_name);
+  if (work.searches()) revision = knowledge_.refresh(db, work.context.namespace_name);
   if (prompt.cache_seconds == 0) return nullptr;
   work.cache_key = sha256(
       effect_key({work.context.namespace_name, prompt.hash, prompt.model.empty() ? settings_.model : prompt.model,
                   request.inputs_hash, std::to_string(revision)}));
   const auto cached = find_cached(db, work.cache_key, now_ms());
   if (!cached) return nullptr;
-  open_dialogue(work.dialogue, prompt, request.inputs, {});
+  open_dialogue(work.dialogue, prompt, request.inputs, std::nullopt);
   work.dialogue.model = (*cached)["model"];
   work.dialogue.sources = (*cached)["sources"];
   work.dialogue.messages = json::array();  // nothing was sent
@@ -184,7 +187,10 @@ json Decider::record(const Work& work) const {
 
 Async<json> Decider::decide(Context& context, json input) {
   Work work(settings_, books_, context, read_decide_request(context, input));
-  work.prompt = prompts_.get(work.request.prompt, work.request.version);
+  try {
+    work.prompt = prompts_.get(work.request.prompt, work.request.version);
+  } catch (const ActivityError&) {  // what is decided already is found all the same
+  }
   Async<json> beginning = books_.apply(context, [this, &work](EffectStore& db) { return begin(db, work); });
   json found = co_await beginning;
   if (!found.is_null()) co_return found;
@@ -230,24 +236,33 @@ Async<void> Decider::open(Work& work) {
     add_tool_results(work.dialogue, work.pending_calls, work.request.tool_results);
     co_return;
   }
-  std::vector<Passage> passages;
-  const Prompt& prompt = *work.prompt;
-  if (!prompt.knowledge_query.empty()) {
-    const json shown = work.dialogue.redaction.redact(work.request.inputs);
-    std::vector<std::string> query{prompt.knowledge_query.render_plain(shown)};
-    const TokenUse before = work.meter.tokens();
-    const int64_t cost_before = work.meter.cost_micros();
-    const auto begun = Clock::now();
-    Async<std::vector<Embedding>> embedding =
-        embed_texts(work.context, settings_, endpoint_, work.meter, std::move(query), work.until);
-    std::vector<Embedding> embeddings = co_await embedding;
-    work.dialogue.latency_ms += std::chrono::duration_cast<milliseconds>(Clock::now() - begun).count();
-    work.dialogue.tokens.add({work.meter.tokens().prompt - before.prompt, 0, work.meter.tokens().estimated});
-    work.dialogue.cost_micros += work.meter.cost_micros() - cost_before;
-    passages = knowledge_.search(work.context.namespace_name, settings_.embedding_model, std::move(embeddings[0]),
-                                 static_cast<size_t>(prompt.knowledge_top), prompt.knowledge_least);
+  std::optional<std::vector<Passage>> passages;
+  if (work.searches()) {
+    Async<std::vector<Passage>> finding = find_passages(work);
+    passages = co_await finding;
   }
-  open_dialogue(work.dialogue, prompt, work.request.inputs, passages);
+  open_dialogue(work.dialogue, *work.prompt, work.request.inputs, passages);
+}
+
+Async<std::vector<Passage>> Decider::find_passages(Work& work) {
+  const DecideRequest& request = work.request;
+  const Prompt& prompt = *work.prompt;
+  const json shown = work.dialogue.redaction.redact(request.inputs);
+  std::vector<std::string> query{request.knowledge_query.empty()
+                                     ? prompt.knowledge_query.render_plain(shown)
+                                     : work.dialogue.redaction.redact_text(request.knowledge_query)};
+  const TokenUse before = work.meter.tokens();
+  const int64_t cost_before = work.meter.cost_micros();
+  const auto begun = Clock::now();
+  Async<std::vector<Embedding>> embedding =
+      embed_texts(work.context, settings_, endpoint_, work.meter, std::move(query), work.until);
+  std::vector<Embedding> embeddings = co_await embedding;
+  work.dialogue.latency_ms += std::chrono::duration_cast<milliseconds>(Clock::now() - begun).count();
+  work.dialogue.tokens.add({work.meter.tokens().prompt - before.prompt, 0, work.meter.tokens().estimated});
+  work.dialogue.cost_micros += work.meter.cost_micros() - cost_before;
+  const int64_t top = request.knowledge_top.value_or(prompt.knowledge_top);
+  co_return knowledge_.search(work.context.namespace_name, settings_.embedding_model, std::move(embeddings[0]),
+                              static_cast<size_t>(top), prompt.knowledge_least);
 }
 
 Async<json> Decider::keep_going(Work& work, json tool_calls) {
@@ -264,6 +279,14 @@ Async<json> Decider::keep_going(Work& work, json tool_calls) {
   co_return result;
 }
 
+// Not what names personal data of a passage: with the inputs alone it could not be restored.
+bool Decider::may_be_cached(const Work& work, const json& decision, const json& restored) const {
+  if (work.cache_key.empty() || work.dialogue.rounds > 0) return false;
+  Redaction of_inputs(settings_.redaction);
+  of_inputs.redact(work.request.inputs);
+  return of_inputs.restore(decision) == restored;
+}
+
 Async<json> Decider::finish(Work& work, json decision, const char* source, const Trouble* trouble) {
   json made = record(work);
   made["source"] = source;
@@ -277,7 +300,7 @@ Async<json> Decider::finish(Work& work, json decision, const char* source, const
   made["output"] = whole;
   made["output"].erase("confidence");
   made["output"].erase("explanation");
-  const bool keep = trouble == nullptr && !work.cache_key.empty() && work.dialogue.rounds == 0;
+  const bool keep = trouble == nullptr && may_be_cached(work, decision, whole);
   const json cached = {{"decision", decision}, {"model", work.dialogue.model}, {"sources", work.dialogue.sources}};
   Async<json> writing = books_.apply(work.context, [&](EffectStore& db) {
     work.meter.settle(db);

@@ -32,7 +32,9 @@ class Decider {
   json begin(EffectStore& db, Work& work);
   json conversation_or_cache(EffectStore& db, Work& work);
   Async<void> open(Work& work);
+  Async<std::vector<Passage>> find_passages(Work& work);
   Async<json> keep_going(Work& work, json tool_calls);
+  bool may_be_cached(const Work& work, const json& decision, const json& restored) const;
   Async<json> finish(Work& work, json decision, const char* source, const Trouble* trouble);
   Async<void> note_failure(Work& work, const Trouble* trouble);
   json record(const Work& work) const;

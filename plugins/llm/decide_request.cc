@@ -37,12 +37,17 @@ DecideRequest read_decide_request(const Context& context, const json& input) {
     if (!required_field(request.fallback, "output", "fallback.").is_object())
       refuse_input("fallback.output must be an object");
   }
+  if (has_field(input, "knowledge")) {
+    request.knowledge_query = required_text(input["knowledge"], "query", "knowledge.");
+    if (has_field(input["knowledge"], "top"))
+      request.knowledge_top = whole_number(input["knowledge"], "top", 1, 50, "knowledge.");
+  }
   if (has_field(input, "timeout_ms"))
     request.timeout = std::chrono::milliseconds(whole_number(input, "timeout_ms", 1, kLongestTimeoutMs));
   request.decision_id =
       decision_id(context.namespace_name, context.workflow_id, request.agent, request.about, request.reference);
   request.inputs_hash = sha256(request.inputs.dump());
-  request.binding = effect_key({request.prompt, request.inputs_hash});
+  request.binding = effect_key({request.prompt, request.inputs_hash, request.knowledge_query});
   if (has_field(input, "continues")) {
     const std::string conversation = required_text(input, "continues");
     request.round = round_of(conversation, request.decision_id);

@@ -18,7 +18,9 @@ struct DecideRequest {
   std::string prompt, about, agent, reference;
   std::optional<int64_t> version;
   json inputs;
-  json fallback;  // null: none
+  json fallback;                // null: none
+  std::string knowledge_query;  // what is searched for instead of what the prompt says; empty: nothing else
+  std::optional<int64_t> knowledge_top;
   std::optional<std::chrono::milliseconds> timeout;
   int64_t round = 0;  // of the conversation that it continues; 0: it begins one
   json tool_results = json::array();

@@ -114,15 +114,16 @@ void Dialogue::load(const json& saved) {
   latency_ms = saved["latency_ms"];
 }
 
-void open_dialogue(Dialogue& dialogue, const Prompt& prompt, const json& inputs, const std::vector<Passage>& passages) {
+void open_dialogue(Dialogue& dialogue, const Prompt& prompt, const json& inputs,
+                   const std::optional<std::vector<Passage>>& passages) {
   const json shown = dialogue.redaction.redact(inputs);
-  std::string knowledge;
-  if (!prompt.knowledge_query.empty()) knowledge = knowledge_text(passages, dialogue.redaction);
+  const std::string knowledge = passages ? knowledge_text(*passages, dialogue.redaction) : "";
   std::string user = prompt.user.render(shown, knowledge);
-  if (!knowledge.empty() && !prompt.user.names_knowledge()) user += "\n\nWhat is known:\n" + knowledge;
+  if (passages && !prompt.user.names_knowledge()) user += "\n\nWhat is known:\n" + knowledge;
   dialogue.messages.push_back({{"role", "system"}, {"content", prompt.system + kRules}});
   dialogue.messages.push_back({{"role", "user"}, {"content", std::move(user)}});
-  for (const Passage& passage : passages) {
+  if (!passages) return;
+  for (const Passage& passage : *passages) {
     json source = to_json(passage);
     source.erase("text");
     dialogue.sources.push_back(std::move(source));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,9 @@ struct Dialogue {
   void load(const json& saved);
 };
 
-// The first two messages. `inputs` and the passages are redacted here.
-void open_dialogue(Dialogue& dialogue, const Prompt& prompt, const json& inputs, const std::vector<Passage>& passages);
+// The first two messages. `inputs` and the passages are redacted here; no passages at all: nothing was searched for.
+void open_dialogue(Dialogue& dialogue, const Prompt& prompt, const json& inputs,
+                   const std::optional<std::vector<Passage>>& passages);
 
 // Adds the results of tools: [{id, result}] or [{id, error}], one for each of `calls`. Throws ActivityError
 // "InvalidInput".

@@ -174,9 +174,6 @@ std::shared_ptr<const Prompt> read_prompt(const std::string& folder, const std::
   }
   prompt->system = texts[1];
   prompt->user = PromptTemplate(folder + "/user.md", texts[2]);
-  if (prompt->user.names_knowledge() && prompt->knowledge_query.empty())
-    throw PromptInvalid(folder + "/user.md", line_of(texts[2], texts[2].find("knowledge")),
-                        "{{knowledge}} needs \"knowledge\" in prompt.json");
   return prompt;
 }
 

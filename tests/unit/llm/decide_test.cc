@@ -168,6 +168,15 @@ TEST_F(DecideTest, AMistakeInAPromptIsToldWithFileAndLine) {
   EXPECT_NE(failed.message().find("risk/1/user.md:2: "), std::string::npos) << failed.message();
 }
 
+TEST_F(DecideTest, WhatIsDecidedIsFoundWhateverBecameOfItsPrompt) {
+  answer_always(approval().dump());
+  start_host();
+  const json first = result(decide());
+  std::filesystem::remove_all(folder_ + "/prompts");
+  start_host();
+  EXPECT_EQ(result(decide()), first);
+}
+
 TEST_F(DecideTest, WithoutAnEndpointThePluginLoadsAndSaysWhatIsMissing) {
   load();
   ASSERT_TRUE(host_->problems().empty());

@@ -104,6 +104,31 @@ TEST_F(KnowledgeTest, ADecisionIsShownPassagesAsDataAndKeepsItsSources) {
   EXPECT_EQ(result(task("decision", {{"decision_id", decision["decision_id"]}}))["sources"], decision["sources"]);
 }
 
+TEST_F(KnowledgeTest, ADecisionMayNameWhatIsSearchedFor) {
+  answer_always(approval().dump());
+  start_host();
+  teach();
+  const json decision = result(decide({{"knowledge", {{"query", "parcels to islands by ship"}, {"top", 1}}}}));
+  ASSERT_EQ(decision["sources"].size(), 1u);
+  EXPECT_EQ(decision["sources"][0]["document"], "carriers");
+  EXPECT_NE(chats().at(0)["messages"][1]["content"].get<std::string>().find("take a week"), std::string::npos);
+}
+
+TEST_F(KnowledgeTest, ACachedAnswerDoesNotOutliveAChangeOfTheKnowledge) {
+  json sheet = risk_sheet();
+  sheet["knowledge"] = {{"query", "{{inputs.order.note}}"}};
+  sheet["cache_seconds"] = 3600;
+  write_prompt("risk", 1, sheet, "The order: {{inputs.order}}");
+  answer_always(approval().dump());
+  start_host();
+  teach();
+  result(decide());
+  EXPECT_EQ(result(decide({}, "w2"))["source"], "cache");
+  EXPECT_EQ(result(decide({}, "w2"))["sources"].size(), 3u);
+  result(learn("returns", "within sixty days"));
+  EXPECT_EQ(result(decide({}, "w3"))["source"], "model");
+}
+
 // Two processes on the same tables.
 TEST(Shelves, SeeWhatAnotherProcessHasWritten) {
   namespace llm = plugin::llm;
