@@ -51,7 +51,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   setvbuf(stdout, nullptr, _IOLBF, 0);
-  spdlog::set_level(spdlog::level::critical);  // crashes are what is expected here
+  spdlog::set_level(spdlog::level::err);
   const absl::Status status = measure(options, crashes, calls);
   std::filesystem::remove_all(options.folder);
   if (status.ok()) return 0;

@@ -24,6 +24,12 @@ class ReloadTest : public IsolationHostTest, public testing::WithParamInterface<
                                std::filesystem::copy_options::overwrite_existing);
   }
   Task waiting(bool stubborn = false) const { return {"versioned.wait_for", {{"file", go_}, {"stubborn", stubborn}}}; }
+  // Once this returns, the plugin has it.
+  std::future<Outcome> begin(const Task& task) {
+    auto outcome = start(task);
+    version();
+    return outcome;
+  }
   void go() const { std::ofstream(go_) << "go"; }
   int version() { return result({"versioned.version"}).get<int>(); }
 
@@ -64,7 +70,7 @@ TEST_P(ReloadTest, ChangedConfigurationReplacesThePlugin) {
 TEST_P(ReloadTest, WhatIsUnchangedIsLeftAlone) {
   put_version(1);
   load();
-  auto running = start(waiting());
+  auto running = begin(waiting());
   put_version(1);
   EXPECT_THAT(host_->reload(), IsEmpty());
   go();
@@ -84,7 +90,7 @@ TEST_P(ReloadTest, WhatRunsMayEndAndWhatComesMeanwhileIsForTheNewOne) {
   configure_versioned({{"drain_seconds", 600}});
   put_version(1);
   load();
-  auto running = start(waiting());
+  auto running = begin(waiting());
   put_version(2);
   auto reloaded = std::async(std::launch::async, [this] { return host_->reload(); });
   // Until the new one has taken over, attempts are the old one's; then they wait for the one that runs.
@@ -103,7 +109,7 @@ TEST_P(ReloadTest, WhatDoesNotEndInTimeIsCancelledAndRetried) {
   configure_versioned({{"drain_seconds", 0.1}});
   put_version(1);
   load();
-  auto running = start(waiting());
+  auto running = begin(waiting());
   put_version(2);
   host_->reload();
   const Failure failed = failure(running.get());
@@ -117,7 +123,7 @@ TEST_P(ReloadTest, WhatIgnoresThatIsLeftBehind) {
   configure_versioned({{"drain_seconds", 0.1}});
   put_version(1);
   load();
-  auto running = start(waiting(true));
+  auto running = begin(waiting(true));
   put_version(2);
   host_->reload();
   EXPECT_EQ(error(running.get()), "PluginReloading");
@@ -142,7 +148,7 @@ TEST_P(ReloadTest, NewOneThatDoesNotStartLeavesTheOldOneAtWork) {
 TEST_P(ReloadTest, NewOneThatCannotBeLoadedDoesNotDisturbTheOldOne) {
   put_version(1);
   load();
-  auto running = start(waiting());
+  auto running = begin(waiting());
   std::ofstream(file_) << "not a library";
   EXPECT_THAT(host_->reload(), ElementsAre(HasSubstr("plugin versioned: version 1.0 goes on as it was: cannot load")));
   put_version(1);
@@ -186,7 +192,7 @@ TEST_P(ReloadTest, HostThatStopsCutsADrainShort) {
   configure_versioned({{"drain_seconds", 600}});
   put_version(1);
   load();
-  auto running = start(waiting());
+  auto running = begin(waiting());
   put_version(2);
   auto reloaded = std::async(std::launch::async, [this] { return host_->reload(); });
   std::future<Outcome> next = start({"versioned.version"});

@@ -88,38 +88,6 @@ TEST(SqlStatementTest, LookupsByOneKeyBecomeOneOfSeveral) {
     EXPECT_FALSE(SqlStatement(other).is_lookup()) << other;
 }
 
-TEST(SqlStatementTest, UpdatesThatDifferInOneKeyBecomeOne) {
-  const SqlStatement update("UPDATE t SET n = n - ? WHERE ns = ? AND k = ? AND n > 0");
-  EXPECT_EQ(update.updates(), "t");
-  EXPECT_EQ(update.update_text({int64_t{2}, "x", int64_t{0}}, {"a", "b"}),
-            "UPDATE t SET n = n - 2 WHERE ns = 'x' AND k IN ('a','b') AND n > 0");
-  for (const char* other : {"UPDATE t SET n = 1", "UPDATE t SET n = (SELECT MAX(n) FROM u) WHERE k = ?",
-                            "UPDATE t JOIN u ON t.a = u.a SET n = 1 WHERE t.k = ?", "UPDATE t SET k = ? WHERE k = ?",
-                            "UPDATE t SET n = 1 WHERE k = ? LIMIT 1", "DELETE FROM t WHERE k = ?"})
-    EXPECT_EQ(SqlStatement(other).updates(), "") << other;
-}
-
-TEST(PendingUpdatesTest, GoInOneStatementIfTheyDifferInTheKeyAlone) {
-  const SqlStatement update("UPDATE t SET n = n + ? WHERE k = ?"), read("SELECT n FROM t WHERE k = ? FOR UPDATE"),
-      sum("SELECT SUM(n) FROM t"), elsewhere("SELECT SUM(n) FROM u");
-  PendingUpdates updates;
-  updates.add(update, {int64_t{1}, "a"});
-  updates.add(update, {int64_t{2}, "b"});
-  updates.add(update, {int64_t{1}, "c"});
-  EXPECT_TRUE(updates.concerns(read, {"a"}));
-  EXPECT_TRUE(updates.concerns(update, {int64_t{5}, "c"}));
-  EXPECT_FALSE(updates.concerns(read, {"d"}));
-  EXPECT_TRUE(updates.concerns(sum, {}));
-  EXPECT_FALSE(updates.concerns(elsewhere, {}));
-  const size_t mark = updates.mark();
-  updates.add(update, {int64_t{1}, "d"});
-  updates.undo(mark);
-  std::vector<std::string> sent;
-  updates.send([&](const std::string& text) { sent.push_back(text); }, [](auto&, auto&) {});
-  EXPECT_THAT(sent, testing::UnorderedElementsAre("UPDATE t SET n = n + 1 WHERE k IN ('a','c')",
-                                                  "UPDATE t SET n = n + 2 WHERE k IN ('b')"));
-}
-
 class PendingRowsTest : public testing::Test {
  protected:
   bool concerns(std::string_view sql, const std::vector<Value>& parameters) {
