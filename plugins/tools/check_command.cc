@@ -96,7 +96,7 @@ cli::Outcome run(const Arguments& given, const cli::Console& console) {
     const json report = inspect({.path = file, .config = given.config});
     if (report["in_order"] != true) ++wrong;
     if (given.output == "json") {
-      all.push_back(report);
+      all.push_back(nlohmann::ordered_json(report));
     } else {
       if (&file != &files.front()) console.out << "\n";
       print_report(console, report);
