@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <string>
@@ -261,9 +262,17 @@ const skald_plugin* open_plugin(const plugin::v1::Open& from) {
   return *plugin;
 }
 
+// What counts against RLIMIT_DATA already; sanitizers reserve terabytes.
+int64_t data_bytes() {
+  int64_t pages = 0;
+  std::ifstream statm("/proc/self/statm");
+  for (int field = 0; field < 6; ++field) statm >> pages;  // size resident shared text lib data
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
 bool start_plugin(const skald_plugin& plugin, const plugin::v1::Init& init) {
   if (init.max_data_bytes() > 0) {
-    const auto most = static_cast<rlim_t>(init.max_data_bytes() + kReservedForStacks);
+    const auto most = static_cast<rlim_t>(data_bytes() + init.max_data_bytes() + kReservedForStacks);
     const rlimit limit = {most, most};
     setrlimit(RLIMIT_DATA, &limit);
   }

@@ -10,7 +10,7 @@ using testing::HasSubstr;
 class IsolationLimitsTest : public IsolationHostTest {};
 
 TEST_F(IsolationLimitsTest, AttemptThatDoesNotReturnAfterItsDeadlineEndsTheProcess) {
-  load_crashing({{"hang_seconds", 0.2}});
+  load_crashing({{"hang_seconds", 1}});
   const pid_t before = process();
   auto bystander = start({"crashing.hold"});
   EXPECT_EQ(error({.type = "crashing.spin", .timeout = absl::Milliseconds(50)}), "Timeout");
@@ -21,15 +21,15 @@ TEST_F(IsolationLimitsTest, AttemptThatDoesNotReturnAfterItsDeadlineEndsTheProce
 }
 
 TEST_F(IsolationLimitsTest, ProcessThatDoesNotReactIsEnded) {
-  load_crashing({{"hang_seconds", 0.2}});
-  EXPECT_THAT(crash({"crashing.freeze"}), HasSubstr("did not react for 0.2 s"));
+  load_crashing({{"hang_seconds", 1}});
+  EXPECT_THAT(crash({"crashing.freeze"}), HasSubstr("did not react for 1 s"));
   EXPECT_EQ(result({"crashing.echo", 1}), 1);
 }
 
 TEST_F(IsolationLimitsTest, ProcessThatTakesTooMuchMemoryIsEnded) {
-  load_crashing({{"max_memory_mb", 300}});
+  load_crashing({{"max_memory_mb", 500}});
   EXPECT_EQ(result({"crashing.process"})["data_limited"], true);
-  EXPECT_THAT(crash({"crashing.eat", {{"mb", 100000}}}), AllOf(HasSubstr("MB of memory"), HasSubstr("is 300")));
+  EXPECT_THAT(crash({"crashing.eat", {{"mb", 100000}}}), AllOf(HasSubstr("MB of memory"), HasSubstr("is 500")));
   EXPECT_EQ(result({"crashing.echo", 1}), 1);
 }
 
