@@ -22,20 +22,20 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 // What is asked of a service. Only http and https; redirects are answers like others.
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;
-  HttpHeaders headers;
-  std::string body;
+  std::string url = {};
+  HttpHeaders headers = {};
+  std::string body = {};
   std::chrono::milliseconds timeout{0};       // of one try; 0: the configuration's
   std::chrono::milliseconds idle_timeout{0};  // no byte for so long; 0: no such limit
   int tries = 0;                              // 0: the configuration's
   // May be sent again when nobody knows whether it was done. Not said: GET, HEAD, PUT and DELETE may, and what has an
   // Idempotency-Key header. What may not be goes over a connection of its own, because one that others have used may be
   // closing: say true where it does no harm, and connections are shared.
-  std::optional<bool> repeatable;
+  std::optional<bool> repeatable = {};
   size_t max_response_bytes = 8 << 20;  // of its body
   // Takes the body of an answer with a status 2xx as it comes, in order, on the HTTP loop's thread: it must be quick.
   // False ends the transfer. The answer's body stays empty then.
-  std::function<bool(std::string_view)> on_data;
+  std::function<bool(std::string_view)> on_data = {};
 };
 
 struct HttpResponse {
