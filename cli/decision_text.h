@@ -8,7 +8,7 @@
 
 namespace skald::cli {
 
-// What was decided, on one line: "verdict review, risk 0.65".
+// What was decided, on one line: "risk 0.65, verdict review".
 std::string output_text(const nlohmann::ordered_json& output);
 
 // Who had, or has, the last word: "ida approved", "waits for a person", "rule (timeout)", "model".

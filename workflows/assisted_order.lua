@@ -4,7 +4,7 @@
 -- decide_within ("30m") and escalate_within ("4h"): for how long people are asked; delivery_within ("14d"): for how long it listens to
 -- the signal delivery {state = "delivered" or "failed", reason, words}. People answer by the signal `decide`: lib/desk.lua.
 local skald = require "skald"
-local fulfillment = require "fulfillment"
+local fulfill = require "fulfillment"
 local desks = require "desk"
 local risk_agent = require "risk_agent"
 local dispatch_agent = require "dispatch_agent"
@@ -25,8 +25,7 @@ local function people(order, first, second)
 end
 
 -- What the carrier says of the parcel, or "unknown" when it says nothing in time.
-local function wait_for_delivery(order)
-  local within = duration(order, "delivery_within", "14d")
+local function wait_for_delivery(within)
   local signal = skald.signal("delivery")
   local ok, heard, delivery = pcall(function()
     if within == 0 then return signal:poll() end
@@ -38,42 +37,55 @@ local function wait_for_delivery(order)
 end
 
 return function(order)
-  local flow, desk = fulfillment.of(order), desks.new()
+  if type(order) ~= "table" then return fulfill(order) end
   local risk_people = people(order, "risk desk", "head of payments")
   local service_people = people(order, "customer service", "head of service")
-  skald.on_query("status", function()
-    local status = flow:status()
-    for field, value in pairs(desk:status()) do status[field] = value end
-    return status
-  end)
+  local delivery_within = duration(order, "delivery_within", "14d")
+  local desk, entry = desks.new(), erp_entry.open(order)
+  local stage, parcel
 
-  local entry = erp_entry.open(order)
-  local parcel
-  local ok, result = pcall(flow.run, flow, {
-    before_payment = function() risk_agent.assess(order, desk, risk_people) end,
-    before_shipping = function()
+  local agents = {
+    paying = function()
+      stage = "assessing"
+      risk_agent.assess(order, desk, risk_people)
+    end,
+    shipping = function()
+      stage = "dispatching"
       parcel = dispatch_agent.choose(order, desk)
       return { warehouse = parcel.warehouse, carrier = parcel.carrier }
     end,
-  })
+  }
+  local ok, result = pcall(fulfill, order,
+    function(step)
+      local more = agents[step]()
+      stage = nil
+      return more
+    end,
+    function(status)
+      status.state = stage or status.state
+      status.decisions, status.open_decision = desk.decisions, desk.open
+      return status
+    end)
+  stage = nil
   if not ok then
-    if not skald.is_error(result) then error(result, 0) end
-    entry:close { outcome = "rejected", reason = tostring(result) }
-    entry:settle()
+    if skald.is_error(result) then
+      entry:close { outcome = "rejected", reason = tostring(result) }
+      entry:settle()
+    end
     error(result, 0)
   end
   entry:close(result)
 
   if result.outcome == "confirmed" then
-    result.parcel = parcel
-    flow.state = "delivering"
-    local delivery = wait_for_delivery(order)
-    result.delivery = delivery.state
+    stage = "delivering"
+    local delivery = wait_for_delivery(delivery_within)
+    result.parcel, result.delivery = parcel, delivery.state
     if delivery.state == "failed" then
-      flow.state = "making good"
+      stage = "making good"
       result.after_sales = after_sales_agent.make_good(order, delivery, desk, service_people)
       if result.after_sales.remedy == "refund" then entry:close { outcome = "returned", reason = "the delivery failed" } end
     end
+    stage = nil
   end
   result.decisions = desk.decisions
   result.erp = entry:settle()

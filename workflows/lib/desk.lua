@@ -1,4 +1,4 @@
--- A workflow's desk: the decisions taken so far, and the one that waits for a person. People answer by the signal
+-- A workflow's desk: `decisions` that were taken so far, and the one that waits for a person, `open`. People answer by the signal
 -- decide {decision_id, verdict = "approved" or "rejected", by, reason}, as `skald decision approve` sends it.
 local skald = require "skald"
 local agent = require "agent"
@@ -25,9 +25,6 @@ function desk.new()
   end)
   return self
 end
-
--- For a query: what was decided, and what is open.
-function Desk:status() return { decisions = self.decisions, open_decision = self.open } end
 
 -- Remembers how a decision ended.
 function Desk:note(decision, outcome, by, reason)

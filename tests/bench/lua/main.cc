@@ -1,8 +1,6 @@
 // What the Lua runtime costs: a new run's first step, a step of a run in the cache, the replay of a whole history, and
 // the memory a waiting run holds. The workflow is the order saga that comes with Skald.
 #include <chrono>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -10,6 +8,7 @@
 #include <fmt/core.h>
 #include <malloc.h>
 
+#include "tests/unit/lua/delivered_workflows.h"
 #include "tests/unit/lua/history_driver.h"
 
 namespace skald::lua::testing {
@@ -28,17 +27,12 @@ class Silent final : public LogSink {
   void write(Level, const RunIdentity&, std::string_view, std::string_view) override {}
 };
 
-std::string order_source() {
-  std::ifstream file(SKALD_ORDER_WORKFLOW);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+std::string order_source() { return delivered_workflow("order_fulfillment"); }
 
 // An order's life from start to end, and the tasks its worker was given.
 struct Order {
   Order() {
-    HistoryDriver driver(order_source());
+    HistoryDriver driver(order_source(), {}, delivered_modules());
     for (const char* type : {"inventory.reserve", "payment.charge", "logistics.create_waybill", "inventory.confirm"}) {
       driver.on_activity(type, [](const auto&) { return Outcome::result(R"({"id":"0123456789","done":true})"); });
     }
@@ -74,7 +68,7 @@ const Order& order() {
 
 struct Worker {
   explicit Worker(HandlerOptions options = {}) : handler(definitions, log, options) {
-    definitions.add(compile_definition("order", order_source(), {}));
+    definitions.add(compile_definition("order", order_source(), delivered_modules()));
   }
   void handle(const Task& task, benchmark::State& state) {
     WorkflowTaskHandler::Answer answer;

@@ -99,7 +99,7 @@ TEST_F(Decision, ListIsATableForPeople) {
   EXPECT_THAT(
       ran.out,
       HasSubstr(
-          "d-1  17     risk   verdict review, risk 0.6  0.55        model   waits for a person  2026-07-01T09:30:00Z"));
+          "d-1  17     risk   risk 0.6, verdict review  0.55        model   waits for a person  2026-07-01T09:30:00Z"));
   EXPECT_THAT(ran.out, HasSubstr("approved by ida"));
   EXPECT_EQ(queue, "skald");
 }
@@ -130,7 +130,7 @@ TEST_F(Decision, ShowTellsItLikeAStory) {
   for (const char* part :
        {"order_risk version 1, content 9a0c9a0c9a0c",
         "What was said to the model, and by it, without 2 personal details", "Order 17", "… (--full shows the rest)",
-        "verdict review, risk 0.6", "the total is large", "Returns (https://shop/returns), score 0.8",
+        "risk 0.6, verdict review", "the total is large", "Returns (https://shop/returns), score 0.8",
         "payment.refund {\"amount\":5}: it is not allowed", "840ms, 512 + 48 tokens, cost 0.000310",
         "by ida on 2026-07-01T10:00:00Z", "a customer for ten years"})
     EXPECT_THAT(ran.out, HasSubstr(part));
