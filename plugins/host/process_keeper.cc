@@ -424,7 +424,11 @@ void ProcessKeeper::take_ready() {
     next_tick_ = absl::Now() + tick();
     on_serving = setup_->on_serving;
     enter(Phase::kServing);
-    if (awaited_) settle(absl::OkStatus());
+    if (awaited_) {
+      settle(absl::OkStatus());
+    } else {
+      spdlog::info("plugin {} is there again, as process {}", facts_.name, child_->pid());
+    }
   }
   on_serving(true);
 }
@@ -463,10 +467,11 @@ void ProcessKeeper::aftermath() {
   if (on_serving) on_serving(false);
   std::map<uint64_t, Held> held;
   Phase was;
-  bool awaited;
+  bool awaited, quitting;
   {
     std::lock_guard lock(mutex_);
     was = phase_;
+    quitting = quit_;
     awaited = awaited_ && (was == Phase::kOpening || was == Phase::kOpened || was == Phase::kStarting);
     held.swap(calls_);
     child_.reset();
@@ -476,7 +481,7 @@ void ProcessKeeper::aftermath() {
   }
   if (was == Phase::kEnding) {
     if (!said_goodbye_) spdlog::error("plugin {} {} while it was shut down", facts_.name, how);
-  } else if (!awaited && !quit_) {
+  } else if (!awaited && !quitting) {
     spdlog::error("plugin {} {}", facts_.name, how);
   }
   answer_crashed(held, how);

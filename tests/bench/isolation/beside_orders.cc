@@ -64,7 +64,7 @@ class CrashSink final : public spdlog::sinks::base_sink<std::mutex> {
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
     const std::string_view text(message.payload.data(), message.payload.size());
-    if (text.find("plugin crasher ") == 0) ++count_;
+    if (message.level == spdlog::level::err && text.find("plugin crasher ") == 0) ++count_;
   }
   void flush_() override {}
   std::atomic<int> count_ = 0;

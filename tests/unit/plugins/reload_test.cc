@@ -67,6 +67,17 @@ TEST_P(ReloadTest, ChangedConfigurationReplacesThePlugin) {
   EXPECT_EQ(result({"versioned.greeting"}), "hello");
 }
 
+TEST_P(ReloadTest, ChangedSecretReplacesThePlugin) {
+  std::ofstream(folder_ + "/key") << "first-key\n";
+  configure_versioned({{"key", "file:key"}});
+  put_version(1);
+  load();
+  EXPECT_EQ(result({"versioned.key_size"}), 9);
+  std::ofstream(folder_ + "/key") << "the-second-key\n";
+  EXPECT_THAT(host_->reload(), ElementsAre("plugin versioned: version 1.0 -> 1.0: reloaded"));
+  EXPECT_EQ(result({"versioned.key_size"}), 14);
+}
+
 TEST_P(ReloadTest, WhatIsUnchangedIsLeftAlone) {
   put_version(1);
   load();
