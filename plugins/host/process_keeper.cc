@@ -25,7 +25,6 @@ constexpr int kTicksToHang = 8;  // a process has had as many chances to react b
 constexpr absl::Duration kLongestTick = absl::Seconds(1);
 constexpr absl::Duration kMemoryTick = absl::Milliseconds(50);
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
-constexpr absl::Duration kFirstPause = absl::Milliseconds(100), kLongestPause = absl::Seconds(30);
 constexpr int kExitPatienceMs = 500;       // between the end of its connection and its own
 constexpr size_t kMostUnsent = 8 << 20;    // then who gives it attempts waits
 constexpr size_t kLargestOther = 8 << 20;  // of its messages beside results
@@ -200,7 +199,7 @@ bool ProcessKeeper::spawn(std::unique_lock<std::mutex>& lock) {
     if (!awaited_) spdlog::error("plugin {}: {}", facts_.name, base::text(child.status()));
     wanted_ = awaited_ ? Phase::kNone : wanted_;
     settle(child.status());
-    plan_start();
+    next_start_ = absl::Now() + pause_.after_crash(completed_any_);
     return false;
   }
   if (wanted_ == Phase::kNone || quit_) return false;  // it is not wanted any more
@@ -486,7 +485,7 @@ void ProcessKeeper::aftermath() {
   }
   answer_crashed(held, how);
   std::lock_guard lock(mutex_);
-  if (!awaited && was != Phase::kEnding) plan_start();
+  if (!awaited && was != Phase::kEnding) next_start_ = absl::Now() + pause_.after_crash(completed_any_);
   enter(Phase::kNone);
   if (!awaited) return;
   settle(absl::FailedPreconditionError(
@@ -510,15 +509,6 @@ void ProcessKeeper::answer_crashed(const std::map<uint64_t, Held>& held, const s
     one.call->answer(application_failure("PluginCrashed", sentence, false), Ending::kFailed);
     one.call->give_back();
   }
-}
-
-void ProcessKeeper::plan_start() {
-  if (completed_any_) crashes_in_a_row_ = 0;
-  const absl::Duration pause = crashes_in_a_row_ == 0
-                                   ? absl::ZeroDuration()
-                                   : std::min(kFirstPause * (1 << std::min(crashes_in_a_row_ - 1, 20)), kLongestPause);
-  ++crashes_in_a_row_;
-  next_start_ = absl::Now() + pause;
 }
 
 }  // namespace skald::plugins

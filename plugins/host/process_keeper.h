@@ -17,6 +17,7 @@
 #include "plugins/host/frames.h"
 #include "plugins/host/library.h"
 #include "plugins/host/line_log.h"
+#include "plugins/host/restart_pause.h"
 
 namespace skald::plugin::v1 {
 class FromPlugin;
@@ -61,7 +62,6 @@ class ProcessKeeper : public std::enable_shared_from_this<ProcessKeeper> {
   std::string ending();
   void aftermath();
   void answer_crashed(const std::map<uint64_t, Held>& held, const std::string& how);
-  void plan_start();
   void enter(Phase phase);  // mutex_ is held
   absl::Status wait_settled(std::unique_lock<std::mutex>& lock);
   void settle(absl::Status status);                // mutex_ is held
@@ -83,7 +83,7 @@ class ProcessKeeper : public std::enable_shared_from_this<ProcessKeeper> {
   bool closed_ = false;                  // the process has closed its socket
   bool said_goodbye_ = false;
   bool completed_any_ = false;
-  int crashes_in_a_row_ = 0;
+  RestartPause pause_;
   absl::Time next_tick_, next_start_ = absl::InfinitePast();
   int unanswered_ticks_ = 0;  // since a ping that has had no answer; 0: there is none
 

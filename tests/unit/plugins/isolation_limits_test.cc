@@ -1,4 +1,5 @@
 #include "plugins/host/limits.h"
+#include "plugins/host/restart_pause.h"
 #include "tests/unit/plugins/isolation_fixture.h"
 
 namespace skald::plugins {
@@ -50,6 +51,17 @@ TEST_F(IsolationLimitsTest, AttemptLastsNoLongerWithoutIsolationEither) {
 TEST_F(IsolationLimitsTest, ShorterTimeoutIsStillATimeout) {
   load_crashing({{"max_activity_seconds", 3600}});
   EXPECT_EQ(error({.type = "crashing.hold", .timeout = absl::Milliseconds(50)}), "Timeout");
+}
+
+TEST(RestartPauseTest, GrowsOnlyWhileNothingIsCompleted) {
+  RestartPause pause;
+  EXPECT_EQ(pause.after_crash(false), absl::ZeroDuration());
+  EXPECT_EQ(pause.after_crash(false), absl::Milliseconds(100));
+  EXPECT_EQ(pause.after_crash(false), absl::Milliseconds(200));
+  EXPECT_EQ(pause.after_crash(true), absl::ZeroDuration());
+  EXPECT_EQ(pause.after_crash(false), absl::Milliseconds(100));
+  for (int i = 0; i < 100; ++i) pause.after_crash(false);
+  EXPECT_EQ(pause.after_crash(false), absl::Seconds(30));
 }
 
 TEST(IsolationSettingsTest, SayWhatIsWrong) {
