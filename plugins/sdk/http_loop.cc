@@ -1,5 +1,6 @@
 #include "plugins/sdk/http_loop.h"
 
+#include <algorithm>
 #include <csignal>
 #include <new>
 #include <utility>
@@ -9,7 +10,7 @@
 namespace skald::plugin {
 namespace {
 
-constexpr std::chrono::milliseconds kLook(100);
+constexpr std::chrono::milliseconds kLook(50);
 constexpr int kAtRest = 60000;  // ms; it is woken when there is something to do
 
 HttpResult stopped() {
@@ -62,14 +63,30 @@ void HttpLoop::stop() {
 
 void HttpLoop::work() {
   block_signals();
+  int ready = 0;  // sockets
   while (take_new()) {
-    int running = 0;
-    curl_multi_perform(multi_, &running);
-    take_ended();
+    long due = -1;
+    curl_multi_timeout(multi_, &due);
+    if (ready > 0 || due == 0) {
+      int running = 0;
+      curl_multi_perform(multi_, &running);
+      take_ended();
+    }
     if (Clock::now() >= next_look_) look_after();
-    curl_multi_poll(multi_, nullptr, 0, transfers_.empty() ? kAtRest : static_cast<int>(kLook.count()), nullptr);
+    ready = wait();
   }
   while (!transfers_.empty()) remove(transfers_.begin()->first)->finish(HttpResult::Kind::kStopped, "");
+}
+
+// Until there is something to do; how many sockets there is something to do with.
+int HttpLoop::wait() {
+  int longest = kAtRest, ready = 0;
+  if (!transfers_.empty()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_look_ - Clock::now());
+    longest = std::max(static_cast<int>(left.count()), 0);
+  }
+  curl_multi_poll(multi_, nullptr, 0, longest, &ready);
+  return ready;
 }
 
 bool HttpLoop::take_new() {

@@ -27,6 +27,7 @@ class HttpLoop {
  private:
   using Clock = std::chrono::steady_clock;
   void work();
+  int wait();
   bool take_new();  // false: it is to stop
   void begin(HttpTry given);
   void take_ended();
