@@ -93,7 +93,8 @@ return function(job)
           undo = undo("release_parts", function() return inventory.release(about { order_id = reference }) end) }
       end
       state = "assigning"
-      technician = erp.assign_work_order(about { reference = reference, skill = job.skill }).technician
+      local assigned = erp.assign_work_order(about { reference = reference, skill = job.skill }).technician
+      technician = type(assigned) == "table" and assigned.name or assigned
       confirmation = await_confirmation()
       state = "finishing"
       -- The machine is mended: there is no way back.

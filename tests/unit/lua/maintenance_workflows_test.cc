@@ -29,7 +29,7 @@ class MaintenanceTest : public ::testing::Test {
  protected:
   MaintenanceTest() : driver_(file("maintenance")) {
     answer("erp.create_work_order", R"({"work_order":"WO-1","version":1,"state":"created"})");
-    answer("erp.assign_work_order", R"({"work_order":"WO-1","technician":"Ida"})");
+    answer("erp.assign_work_order", R"({"work_order":"WO-1","technician":{"id":"T-1","name":"Ida"}})");
     answer("erp.complete_work_order", R"({"work_order":"WO-1"})");
     answer("erp.cancel_work_order", R"({"undone":true})");
     answer("inventory.reserve", R"({"reservation_id":"1"})");
@@ -70,7 +70,7 @@ class MaintenanceTest : public ::testing::Test {
   void confirm_on(const std::string& activity, const std::string& result, const std::string& word) {
     answer(activity, Outcome::result(result), [this, word] { driver_.signal("done", {word}); });
   }
-  static constexpr char kAssigned[] = R"({"work_order":"WO-1","technician":"Ida"})";
+  static constexpr char kAssigned[] = R"({"work_order":"WO-1","technician":{"id":"T-1","name":"Ida"}})";
 
   HistoryDriver driver_;
   std::map<std::string, json> heard_;
