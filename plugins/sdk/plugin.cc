@@ -144,9 +144,9 @@ void Plugin::start(const std::shared_ptr<Context>& context, json input) {
                       {&asked, &configured});
   }
   if (fault.kind == Fault::Kind::kFail) throw ActivityError(fault.type, fault.message, fault.non_retryable);
+  if (entry.async_activity) return run_async(context, entry, std::move(input), fault);
   auto begin = [this, context, &entry, fault, input = std::move(input)]() mutable {
     if (entry.activity) return run_activity(context, entry, std::move(input), fault);
-    if (entry.async_activity) return run_async(context, entry, std::move(input), fault);
     try {
       run_effect(context, entry, std::move(input), fault);
     } catch (...) {

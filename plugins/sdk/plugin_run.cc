@@ -95,6 +95,10 @@ Detached Plugin::drive(std::shared_ptr<Context> context, const Entry& entry, jso
   std::string result;
   std::optional<ActivityFailure> failure;
   try {
+    if (fault.kind == Fault::Kind::kDelay) {
+      Async<void> delaying = pause(*later_, *context, fault.delay);
+      co_await delaying;
+    }
     Async<json> running = entry.async_activity(*context, input);
     const json value = co_await running;
     result = outcome_text(value);
@@ -106,8 +110,10 @@ Detached Plugin::drive(std::shared_ptr<Context> context, const Entry& entry, jso
 }
 
 void Plugin::run_async(const std::shared_ptr<Context>& context, const Entry& entry, json input, const Fault& fault) {
-  coroutines_.begin();
-  drive(context, entry, std::move(input), fault);
+  coroutines_.begin();  // from now on close() waits for it
+  later_->run(std::chrono::milliseconds(0), [this, context, &entry, input = std::move(input), fault]() mutable {
+    drive(context, entry, std::move(input), fault);
+  });
 }
 
 Async<json> Plugin::apply(Context& context, Effect effect, json input) {
