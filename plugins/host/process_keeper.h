@@ -42,6 +42,8 @@ class ProcessKeeper : public std::enable_shared_from_this<ProcessKeeper> {
   const PluginFacts& facts() const { return facts_; }  // once it is open
 
  private:
+  static constexpr size_t kLargestOther = 8 << 20;  // of its messages beside results
+
   enum class Phase { kNone, kOpening, kOpened, kStarting, kServing, kEnding };
   struct Held {
     std::shared_ptr<Call> call;
