@@ -252,6 +252,7 @@ const skald_plugin* open_plugin(const plugin::v1::Open& from) {
   const auto plugin = open_library(from.library(), from.path());
   if (!plugin.ok()) return refuse(plugin.status()), nullptr;
   const PluginFacts facts = facts_of(**plugin);
+  prctl(PR_SET_NAME, ("skald-" + facts.name).substr(0, 15).c_str());
   FromPlugin message;
   auto* opened = message.mutable_opened();
   opened->set_name(facts.name);
@@ -348,6 +349,8 @@ int serve_isolated(int fd) {
   for (const int ignored : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) signal(ignored, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setvbuf(stdout, nullptr, _IOLBF, 0);
+  // When the machine has no memory left, it is to go before its host.
+  std::ofstream("/proc/self/oom_score_adj") << 500;
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd + 1, F_SETFD, FD_CLOEXEC);
   session = new Session(fd);
