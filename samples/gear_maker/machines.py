@@ -7,8 +7,9 @@ USUAL = {"vibration_mm_s": (2.0, 0.15), "temperature_c": (60.0, 1.2), "torque_nm
 
 
 class Machine:
-    def __init__(self, device, kind, site, part, skill, seed, fault=None, patience="1h"):
-        self.device, self.kind, self.site, self.part, self.skill, self.patience = device, kind, site, part, skill, patience
+    def __init__(self, device, kind, site, part, skill, seed, fault=None, patience="1h", escalation="1h"):
+        self.device, self.kind, self.site, self.part, self.skill = device, kind, site, part, skill
+        self.patience, self.escalation = patience, escalation  # with a technician, and with those who are asked after that
         self.fault = fault  # what goes wrong, from the next report on; None: nothing
         self.broken_since = 0
         self.random = random.Random(f"{seed}/{device}")

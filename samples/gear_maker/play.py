@@ -125,7 +125,7 @@ class Day:
         self.hob = Machine("hob-2", "gear hobbing machine", part="bearing", skill="mechanics", fault="drift", **hall)
         self.oven = Machine("oven-3", "hardening oven", part="thermocouple", skill="electrics", fault="spike", patience="1s", **hall)
         self.lathe = Machine("lathe-4", "lathe", part="spindle", skill="mechanics", fault="slip", **hall)
-        self.grinder = Machine("grinder-5", "gear grinder", part="wheel", skill="alchemy", fault="spike", **hall)
+        self.grinder = Machine("grinder-5", "gear grinder", part="wheel", skill="hydraulics", fault="spike", patience="1s", escalation="1s", **hall)
         self.machines = [self.press, self.hob, self.oven, self.lathe, self.grinder]
         self.gateway = Gateway(lambda machine, reports: shop.signal(machine.watch, "readings", reports), seed)
 
@@ -135,7 +135,7 @@ class Day:
             self.shop.skald("workflow", "start", "--type", "device_watch", "--id", machine.watch, "--input", json.dumps({
                 "device": machine.device, "kind": machine.kind, "site": machine.site, "reports_per_run": 60,
                 "maintenance": {"parts": [{"sku": machine.part, "quantity": 2}], "skill": machine.skill, "patience": machine.patience,
-                                "escalation_patience": "1h"}}))
+                                "escalation_patience": machine.escalation}}))
 
     def report(self, machines, count):
         made = {machine: machine.say(count) for machine in machines}
@@ -235,7 +235,7 @@ class Day:
         self.until_waiting(self.lathe, alarm)
         self.mend(self.lathe, alarm, "Konrad", "new spindle")
 
-        title("5. grinder-5 is too hot, and nobody there knows how to mend it")
+        title("5. grinder-5 is too hot, and nobody comes, not after the escalation either")
         self.grinder.breaks()
         self.until_failed(self.grinder, self.until_alarm(self.grinder))
 
@@ -260,7 +260,7 @@ class Day:
         tell(f"the way: {', '.join(f'{count} reports {what}' for what, count in self.gateway.count.items())}")
         tell(f"reports: {made} made, {reports['applied']} kept in order, {reports['duplicates']} duplicates recognised, {reports['lost']} lost")
         tell(f"parts: {parts['loaded']} loaded = {parts['on_hand']} on hand + {parts['reserved']} reserved + {parts['shipped']} used")
-        tell(f"work orders: {json.dumps(work.get('work_orders', work))}")
+        tell(f"work orders: {work['work_orders']['ours']} ours, of which the ERP says the same of {work['work_orders']['agreed']}")
         wrong = []
         for name, book in books.items():
             if book["balanced"] is not True:
