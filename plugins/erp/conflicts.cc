@@ -114,8 +114,11 @@ Async<json> resolve_conflict(Desk& desk, Context& context, const json& input) {
   if (choice != "ours" && choice != "erp") refuse_input("choose must be ours or erp");
   const json resolution = {
       {"choose", choice}, {"by", required_text(input, "by")}, {"reason", optional_text(input, "reason")}};
-  const json conflict = co_await desk.book(context, reading(id, choice), nullptr);
-  if (conflict["state"] == "resolved") co_return conflict;
+  json conflict = co_await desk.book(context, reading(id, choice), nullptr);
+  if (conflict["state"] == "resolved") {
+    conflict.erase("writing");
+    co_return conflict;
+  }
   Writing writing = Writing::from_json(conflict["writing"]);
   const std::string kind = writing.kind;
   json record;

@@ -123,7 +123,7 @@ bool Connections::process_and_close_socket(socket_t sock) {
       continue;
     }
     next_delivery = Delivery::kWhole;
-    goes_on = process_request(stream, false, closed, nullptr);
+    goes_on = process_request(stream, false, closed, nullptr) && next_delivery == Delivery::kWhole;
   }
   shutdown(sock, SHUT_RDWR);
   close(sock);

@@ -68,6 +68,8 @@ json ErpServer::books() {
   all["faults"] = troubles_;
   all["answers"] = answers_;
   all["replayed"] = replayed_;
+  all["repeated"] = repeated_;
+  all["found_by_reference"] = found_;
   return all;
 }
 
@@ -114,9 +116,10 @@ ErpServer::Request ErpServer::read(const httplib::Request& http) const {
   return request;
 }
 
-CallFault ErpServer::begin(const std::string& route) {
+CallFault ErpServer::begin(const std::string& route, const std::string& key) {
   std::unique_lock lock(mutex_);
   ++calls_[route];
+  if (!key.empty() && !keys_.insert(key).second) ++repeated_;
   const CallFault fault = faults_.next(route);
   if (fault.kind != Kind::kNone) ++troubles_[name(fault.kind)];
   if (fault.kind == Kind::kHold) {
@@ -130,7 +133,7 @@ CallFault ErpServer::begin(const std::string& route) {
 
 void ErpServer::serve(const std::string& route, const Handler& handler, const httplib::Request& http,
                       httplib::Response& out) {
-  const CallFault fault = begin(route);
+  const CallFault fault = begin(route, http.get_header_value("Idempotency-Key"));
   if (fault.kind == Kind::kDrop) return deliver(Delivery::kNothing);
   if (fault.kind == Kind::kLate) std::this_thread::sleep_for(fault.time);
   Answer answer;

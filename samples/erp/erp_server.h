@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,7 +61,7 @@ class ErpServer final : private Connections {
   void serve(const std::string& route, const Handler& handler, const httplib::Request& http, httplib::Response& out);
   Answer act(const CallFault& fault, const Handler& handler, const httplib::Request& http);
   Answer once(const Handler& handler, const Request& request);
-  CallFault begin(const std::string& route);
+  CallFault begin(const std::string& route, const std::string& key);
   void write(const Answer& answer, httplib::Response& out);
   Request read(const httplib::Request& http) const;
 
@@ -78,7 +79,10 @@ class ErpServer final : private Connections {
   };
   std::map<std::string, Done> done_;  // by idempotency key
   std::map<std::string, int64_t> calls_, troubles_, answers_;
-  int64_t replayed_ = 0;
+  std::set<std::string> keys_;
+  int64_t replayed_ = 0;  // answers that were given again under their key
+  int64_t repeated_ = 0;  // calls with a key that had come before
+  int64_t found_ = 0;     // records that were asked for by their reference
   int port_ = 0;
   std::thread thread_;
 };

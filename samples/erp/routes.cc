@@ -32,6 +32,7 @@ void ErpServer::add_feed(const std::string& path, const std::string& kind) {
     if (!request.http.has_param("reference"))
       return {200, records.page(request.http.get_param_value("after"), limit_of(request.http))};
     const json* found = records.by_reference(request.http.get_param_value("reference"));
+    if (found != nullptr) ++found_;
     const json list = found == nullptr ? json::array() : json::array({*found});
     return {200, {{"records", list}, {"more", false}}};
   });
