@@ -96,7 +96,7 @@ ChatStream::ChatStream() : parser_([this](std::string_view data) { event(data); 
 
 bool ChatStream::feed(std::string_view bytes) {
   if (!parser_.feed(bytes)) problem_ = "the endpoint's stream holds an event that is too large";
-  return problem_.empty() && !done_;
+  return problem_.empty();
 }
 
 void ChatStream::event(std::string_view data) {

@@ -59,7 +59,7 @@ ChatAnswer read_chat(const nlohmann::json& body);
 class ChatStream {
  public:
   ChatStream();
-  // False: there is no need to read on.
+  // False: something is wrong, and there is no need to read on.
   bool feed(std::string_view bytes);
   void end() { parser_.end(); }
 

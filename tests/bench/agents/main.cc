@@ -87,7 +87,7 @@ class Bench {
     measure("a decision", "plain", json::object(), false);
     measure("within a budget", "plain", {{"budgets", {{"*", {{"tokens_per_day", 1000000000}}}}}}, false);
     measure("from the cache", "cached", json::object(), true);
-    measure(fmt::format("with a search in {} chunks", options_.chunks), "informed", json::object(), false);
+    measure(fmt::format("with a search in {} chunks", options_.chunks), "informed", {{"chunk_overlap", 0}}, false);
   }
 
  private:
@@ -113,7 +113,8 @@ class Bench {
         host.result({.activity = "learn",
                      .input = {{"document", "rules"}, {"title", "Rules"}, {"source", "bench"}, {"text", text}},
                      .timeout = std::chrono::minutes(10)});
-    fmt::print("({} chunks learnt)\n", learnt["chunks"].get<int>());
+    if (learnt["chunks"] != options_.chunks)
+      throw std::runtime_error(fmt::format("{} chunks were learnt", learnt["chunks"].get<int>()));
   }
 
   void measure(const std::string& what, const std::string& prompt, const json& more, bool same_inputs) const {

@@ -122,9 +122,10 @@ TEST_F(KnowledgeTest, ACachedAnswerDoesNotOutliveAChangeOfTheKnowledge) {
   answer_always(approval().dump());
   start_host();
   teach();
-  result(decide());
-  EXPECT_EQ(result(decide({}, "w2"))["source"], "cache");
-  EXPECT_EQ(result(decide({}, "w2"))["sources"].size(), 3u);
+  const json first = result(decide()), second = result(decide({}, "w2"));
+  EXPECT_EQ(second["source"], "cache");
+  EXPECT_EQ(second["sources"], first["sources"]);
+  EXPECT_FALSE(second["sources"].empty());
   result(learn("returns", "within sixty days"));
   EXPECT_EQ(result(decide({}, "w3"))["source"], "model");
 }
