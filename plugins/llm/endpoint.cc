@@ -188,7 +188,9 @@ Async<ChatAnswer> Endpoint::ask(Context& context, ChatQuestion question, Clock::
     const HttpResponse response = co_await sending;
     spent.latency_ms += std::chrono::duration_cast<milliseconds>(Clock::now() - begun).count();
     std::optional<ChatAnswer> answer;
-    if (response.status != 0) {
+    // Some keep the connection open when all is said: the answer counts all the same.
+    const bool complete = incoming != nullptr && incoming->stream.complete();
+    if (response.status != 0 || complete) {
       state.maybe_sent = true;
       answer = finished(response, incoming.get(), state.problem);
     }

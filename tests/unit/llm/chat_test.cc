@@ -18,7 +18,7 @@ TEST(ChatStream, PutsAnAnswerTogether) {
   EXPECT_FALSE(stream.complete());
   stream.feed(event(delta({{"content", "lo"}})) + event(delta(json::object(), "stop")));
   EXPECT_TRUE(stream.complete());
-  EXPECT_FALSE(
+  EXPECT_TRUE(
       stream.feed(event({{"choices", json::array()}, {"usage", {{"prompt_tokens", 7}, {"completion_tokens", 2}}}}) +
                   "data: [DONE]\n\n"));
   const ChatAnswer answer = stream.answer();
