@@ -103,6 +103,7 @@ TEST_F(IsolationTest, EveryAttemptThatItHeldIsAnsweredAndTheNextOnesWaitForTheNe
     EXPECT_THAT(failed.message(), HasSubstr("crashing.abort, crashing.hold (20)"));
   }
   EXPECT_EQ(result({"crashing.echo", 1}), 1);
+  host_->stop(absl::Seconds(10));
   EXPECT_EQ(host_->plugin_meters()["crashing"].held, 0);
 }
 
