@@ -224,6 +224,29 @@ def test_failed_delivery_is_made_good_within_limits_or_by_a_person(shop):
     asyncio.run(run())
 
 
+def test_kills_lose_no_order_and_no_decision(shop):
+    shop.llm.script({"then": {"delay_ms": 300}})
+    count = 40
+
+    async def run():
+        client = await shop.client()
+        handles = await asyncio.gather(*[shop.order(f"many-{n}", total=150000 if n % 4 == 0 else 4000, decide_within="1s", escalate_within="1s",
+                                                    customer={"previous_orders": 0 if n % 4 == 0 else 3}) for n in range(count)])
+        for _ in range(2):
+            await asyncio.sleep(0.4)
+            shop.server.kill()
+            shop.server.start()
+        results = await asyncio.gather(*[ended(client.get_workflow_handle(handle.id), 60) for handle in handles])
+        outcomes = [result["outcome"] for result in results]
+        assert outcomes == ["rejected" if n % 4 == 0 else "confirmed" for n in range(count)]
+        assert {result["erp"] for result in results} == {"written"}
+        decided = shop.decision("list", "--agent", "risk", "--limit", "500")["decisions"]
+        assert len([one for one in decided if one["about"].startswith("many-")]) == count
+        assert not shop.decision("list", "--open")["decisions"]
+
+    asyncio.run(run())
+
+
 def test_books_balance(shop):
     books = asyncio.run(shop.do("ledger_audit", {}))
     assert all(books[book]["balanced"] for book in ("stock", "money", "shipments")), books

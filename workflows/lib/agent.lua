@@ -3,7 +3,9 @@
 local skald = require "skald"
 
 local retry = { initial = "200ms", backoff = 2, max_interval = "5s" }
-local model = skald.activities("llm", { start_to_close = "30s", schedule_to_close = "2m", retry = retry })
+-- Above the prompts' own timeouts: the plugin gives the rule's decision before the activity's time is up.
+local MODEL_TIME, MARGIN = 15, 5
+local model = skald.activities("llm", { start_to_close = MODEL_TIME, schedule_to_close = "2m", retry = retry })
 local book = skald.activities("llm", { start_to_close = "5s", schedule_to_close = "1h", retry = retry })
 
 -- How often a model may ask for tools. The plugin's own limit is lower; this one holds whatever it says.
@@ -45,8 +47,10 @@ local function ask(question)
     agent = question.agent, about = question.about, reference = question.reference or skald.info().first_run_id, prompt = question.prompt, version = question.version,
     inputs = question.inputs, fallback = question.rule, timeout_ms = question.timeout_ms,
   }
+  local decide = model.decide
+  if question.timeout_ms then decide = decide:with { start_to_close = question.timeout_ms / 1000 + MARGIN } end
   for _ = 0, MOST_ROUNDS do
-    local answer = model.decide(input)
+    local answer = decide(input)
     if not answer.tool_calls then return answer end
     input.continues, input.tool_results = answer.conversation, run_tools(answer.tool_calls, question.tools)
   end

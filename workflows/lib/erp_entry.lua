@@ -2,7 +2,7 @@
 local skald = require "skald"
 
 local erp = skald.activities("erp", {
-  start_to_close = "15s", schedule_to_close = "1d", retry = { initial = "500ms", backoff = 2, max_interval = "1m" },
+  start_to_close = "10s", schedule_to_close = "1d", retry = { initial = "500ms", backoff = 2, max_interval = "1m" },
 })
 
 local erp_entry = {}
