@@ -57,11 +57,12 @@ function dispatch_agent.choose(order, desk)
   local candidates = dispatch_agent.candidates(order)
   local by_id = {}
   for _, candidate in ipairs(candidates) do by_id[candidate.id] = candidate end
-  local best = best_of(candidates, order.wanted_within_days)
+  local wanted = tonumber(order.wanted_within_days)
+  local best = best_of(candidates, wanted)
   local decision = agent.decide {
     agent = "dispatch", about = order.order_id, prompt = "dispatch",
     inputs = {
-      order = { id = order.order_id, country = order.country or "", items = order.items, wanted_within_days = order.wanted_within_days or skald.null },
+      order = { id = order.order_id, country = order.country or "", items = order.items, wanted_within_days = wanted or skald.null },
       candidates = candidates,
     },
     rule = { output = { choice = best.id }, explanation = "It costs least, a late day counted as " .. DAY_TOO_LATE .. "." },

@@ -74,5 +74,54 @@ TEST_F(AgentToolsTest, CancelReachesARunningTool) {
   EXPECT_THAT(driver_.commands(), Not(Contains("activity payment.charge")));
 }
 
+// An agent of somebody else's, without a desk.
+class OwnAgentTest : public ::testing::Test {
+ protected:
+  json decide(const std::string& more, const json& output) {
+    HistoryDriver driver(R"(local agent = require "agent"
+      return function()
+        return agent.decide { agent = "packing", about = "1", prompt = "packing", inputs = {}, rule = { output = { box = "large" } },
+          check = function(output) if output.box == "none" then return "there is no such box" end end, )" +
+                             more + "} end",
+                         {}, delivered_modules());
+    driver.on_activity("llm.decide", [&](const auto&) {
+      return Outcome::result(
+          json({{"decision_id", "d"}, {"output", output}, {"confidence", 1}, {"source", "model"}}).dump());
+    });
+    driver.on_activity("llm.confirm", [&](const auto& arguments) {
+      confirmed_ = json::parse(arguments.at(0));
+      return Outcome::result("{}");
+    });
+    driver.start();
+    driver.run();
+    EXPECT_EQ(driver.status(), "completed") << driver.task_failure_text();
+    for (const auto& event : driver.history().events()) {
+      const auto& scheduled = event.activity_task_scheduled_event_attributes();
+      if (scheduled.activity_type().name() == "llm.decide") seconds_ = scheduled.start_to_close_timeout().seconds();
+    }
+    return json::parse(driver.result());
+  }
+
+  json confirmed_;
+  int64_t seconds_ = 0;
+};
+
+TEST_F(OwnAgentTest, BookHearsAtOnceThatTheRuleReplacedAnAnswer) {
+  const json decision = decide("", {{"box", "none"}});
+  EXPECT_EQ(decision["output"], json({{"box", "large"}}));
+  EXPECT_EQ(decision["source"], "rule");
+  EXPECT_EQ(confirmed_, json({{"decision_id", "d"},
+                              {"verdict", "changed"},
+                              {"by", "rule"},
+                              {"reason", "there is no such box"},
+                              {"output", {{"box", "large"}}}}));
+}
+
+TEST_F(OwnAgentTest, ModelHasTheTimeThatTheAgentGivesIt) {
+  EXPECT_EQ(decide("timeout_ms = 40000", {{"box", "small"}})["output"]["box"], "small");
+  EXPECT_EQ(seconds_, 45);
+  EXPECT_TRUE(confirmed_.is_null());
+}
+
 }  // namespace
 }  // namespace skald::lua::testing

@@ -45,6 +45,11 @@ TEST_F(DispatchAgentTest, RuleCountsWhatADayTooLateCosts) {
       << "seven days too late cost more than 800";
 }
 
+TEST_F(DispatchAgentTest, WishThatIsNoNumberIsNone) {
+  agent("dispatch", [](const json&) { return Outcome::timeout(); });
+  EXPECT_EQ(run({{"wanted_within_days", {{"soon", true}}}})["parcel"]["id"], "north/economy");
+}
+
 TEST_F(DispatchAgentTest, OnlyWarehousesThatHaveTheGoodsAreCandidates) {
   run();
   EXPECT_EQ(last("logistics.candidates")["warehouses"], json({{{"name", "north"}, {"country", "NO"}, {"stock", 3}}}))
