@@ -15,7 +15,8 @@ struct BesideOptions {
 };
 
 // Order sagas in a server of this process: alone, beside a plugin in a process of its own that works, and beside one
-// that crashes. Prints their latencies and the process's memory, and fails if an order is lost or booked twice.
+// that crashes. Prints their latencies and the process's memory, and fails if an order is lost or booked twice. To be
+// called while the process has one thread.
 absl::Status measure_beside_orders(const BesideOptions& options);
 
 }  // namespace skald::bench
