@@ -33,16 +33,10 @@ void Lane::set_serving(bool serving) {
 }
 
 void Lane::push(std::shared_ptr<Call> call) {
-  std::shared_ptr<Lane> next;
-  {
-    std::lock_guard lock(mutex_);
-    next = next_;
-  }
-  if (next != nullptr) return next->push(std::move(call));
   call->enter(shared_from_this());
   std::unique_lock lock(mutex_);
   if (next_ != nullptr) {
-    next = next_;
+    const auto next = next_;
     lock.unlock();
     return next->push(std::move(call));
   }

@@ -156,7 +156,6 @@ void PluginHost::execute(const worker::api::PollActivityTaskQueueResponse& task,
                             [state = state_](Call& call, Ending ending) { state->count(call, ending); },
                             std::move(done)};
   const auto call = std::make_shared<Call>(task, activity.name, state_->alarms, std::move(callbacks));
-  call->enter(activity.lane);
   call->watch_deadline();
   activity.lane->push(call);
 }
