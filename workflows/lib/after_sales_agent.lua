@@ -2,6 +2,7 @@
 local skald = require "skald"
 local saga = require "skald.saga"
 local agent = require "agent"
+local money = require "desk".money
 
 local options = { start_to_close = "5s", schedule_to_close = "1h", retry = { initial = "200ms", backoff = 2, max_interval = "10s" } }
 local inventory = skald.activities("inventory", options)
@@ -84,8 +85,8 @@ function after_sales_agent.make_good(order, failure, desk, turns)
   local output, by, reason = decision.output, "agent", decision.explanation
   local cost = REMEDIES[output.remedy].cost(order, output.amount)
   if cost > LIMIT or decision.confidence < SURE then
-    local question = string.format("The delivery of order %s failed (%s). A %s for %s %s? %s", order.order_id, failure.reason or "unknown", output.remedy,
-      cost, order.currency or "", decision.explanation)
+    local question = string.format("The delivery of order %s failed (%s). A %s worth %s? %s", order.order_id, failure.reason or "unknown", output.remedy,
+      money(cost, order.currency), decision.explanation)
     local approved
     approved, by, reason = desk:ask(decision, question, turns, { verdict = "approved", reason = "a customer without goods is not left waiting" })
     if by == "rule" then output = instead.output end

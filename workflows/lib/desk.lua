@@ -14,6 +14,9 @@ local function is_answer(answer)
   return type(answer) == "table" and type(answer.decision_id) == "string" and VERDICTS[answer.verdict] and type(answer.by) == "string" and answer.by ~= ""
 end
 
+-- An amount in minor units as people read it.
+function desk.money(amount, currency) return string.format("%.2f %s", (tonumber(amount) or 0) / 100, currency or "") end
+
 function desk.new()
   local self = setmetatable({ decisions = skald.array {}, answers = {} }, Desk)
   skald.on_signal("decide", function(answer)

@@ -1,6 +1,7 @@
 -- May this order be paid? A model assesses it; what it is not sure of, or finds risky, a person decides.
 local skald = require "skald"
 local agent = require "agent"
+local money = require "desk".money
 
 local ASK_ABOVE = 0.5      -- a risk from which a person looks at it
 local REJECT_ABOVE = 0.9   -- a risk from which nobody needs to
@@ -32,7 +33,7 @@ local function verdict_of(decision)
 end
 
 local function question_to_a_person(order, decision)
-  return string.format("May order %s over %s %s be paid? The risk is said to be %.2f: %s", order.order_id, order.total, order.currency or "",
+  return string.format("May order %s over %s be paid? The risk is said to be %.2f: %s", order.order_id, money(order.total, order.currency),
     decision.output.risk, decision.explanation)
 end
 

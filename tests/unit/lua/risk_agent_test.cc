@@ -86,7 +86,7 @@ TEST_F(RiskAgentTest, StatusTellsTheOpenQuestionAndWhoIsAsked) {
   EXPECT_EQ(before["open_decision"]["asked"], "risk desk");
   EXPECT_EQ(before["open_decision"]["escalated"], false);
   EXPECT_EQ(before["open_decision"]["decision_id"], "d-risk");
-  EXPECT_THAT(before["open_decision"]["question"].get<std::string>(), HasSubstr("May order 1 over 80000 EUR be paid?"));
+  EXPECT_THAT(before["open_decision"]["question"].get<std::string>(), HasSubstr("May order 1 over 800.00 EUR be paid?"));
   EXPECT_EQ(after["open_decision"]["asked"], "head of payments") << "nobody answered in half an hour";
   EXPECT_EQ(after["open_decision"]["escalated"], true);
   EXPECT_FALSE(status().contains("open_decision"));
