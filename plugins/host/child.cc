@@ -90,15 +90,17 @@ absl::StatusOr<std::unique_ptr<Child>> Child::spawn(const std::vector<std::strin
 
   Actions actions;
   actions.plan(theirs.fd, image.fd, write_end.fd);
+  const std::string file = command.front();
   std::vector<std::string> words = command;
+  if (file == "/proc/self/exe") words.front() = program_invocation_name;  // as people know it
   words.insert(words.end(), {"--fd", "3"});
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t pid = 0;
-  if (const int error = posix_spawn(&pid, arguments[0], &actions.files, &actions.attributes, arguments.data(), environ);
+  if (const int error = posix_spawn(&pid, file.c_str(), &actions.files, &actions.attributes, arguments.data(), environ);
       error != 0)
-    return failed(arguments[0], error);
+    return failed(file.c_str(), error);
   return std::unique_ptr<Child>(new Child(pid, mine.release(), read_end.release()));
 }
 
