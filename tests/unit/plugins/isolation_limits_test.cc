@@ -34,6 +34,14 @@ TEST_F(IsolationLimitsTest, ProcessThatTakesTooMuchMemoryIsEnded) {
   EXPECT_EQ(result({"crashing.echo", 1}), 1);
 }
 
+TEST_F(IsolationLimitsTest, MemoryFarBeyondTheLimitIsRefusedToThePluginAndCostsNothingElse) {
+  load_crashing({{"max_memory_mb", 500}});
+  const pid_t before = process();
+  EXPECT_EQ(result({"crashing.map", {{"mb", 100}}}), "mapped");
+  EXPECT_EQ(error({"crashing.map", {{"mb", 4096}}}), "NoMemory");
+  EXPECT_EQ(process(), before);
+}
+
 TEST_F(IsolationLimitsTest, AttemptLastsNoLongerThanItsPluginAllows) {
   load_crashing({{"max_activity_seconds", 0.1}});
   const Failure failed = failure(Task{.type = "crashing.hold", .timeout = absl::Hours(1)});
