@@ -28,9 +28,13 @@ constexpr size_t kLargestConfig = 1 << 20;
 constexpr char kFolderKey[] = "$folder";
 constexpr std::string_view kFilePrefix = "file:";
 
-std::string told(const ConfigSource& source, const ConfigProblem& problem) {
+std::string told_without_place(const ConfigProblem& problem) {
   const std::string key = key_path(problem.pointer);
-  return absl::StrCat(source.name, ":", problem.line, ": ", key, key.empty() ? "" : ": ", problem.sentence);
+  return absl::StrCat(key, key.empty() ? "" : ": ", problem.sentence);
+}
+
+std::string told(const ConfigSource& source, const ConfigProblem& problem) {
+  return absl::StrCat(source.name, ":", problem.line, ": ", told_without_place(problem));
 }
 
 // A parser's error as "not JSON: unexpected '}'; expected string literal", without what it read last, which may be a
@@ -84,17 +88,22 @@ std::vector<std::string> names_of(const json& object) {
 absl::Status refused(const ConfigSource& source, std::vector<ConfigProblem> problems) {
   std::stable_sort(problems.begin(), problems.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
   std::vector<std::string> sentences;
+  if (source.text.empty()) {
+    for (const ConfigProblem& problem : problems) sentences.push_back(told_without_place(problem));
+    return absl::NotFoundError(
+        absl::StrCat(source.name, " is not there, and its plugin needs it: it ", absl::StrJoin(sentences, ", and ")));
+  }
   for (const ConfigProblem& problem : problems) sentences.push_back(blank_secrets(told(source, problem)));
   return absl::InvalidArgumentError(absl::StrJoin(sentences, "\n"));
 }
 
 absl::StatusOr<std::string> contents(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
+  if (!in) return absl::UnavailableError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
   std::string text(kLargestConfig + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(in.gcount()));
-  if (in.bad()) return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
+  if (in.bad()) return absl::UnavailableError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
   return text;
 }
 

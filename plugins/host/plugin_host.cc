@@ -92,6 +92,10 @@ absl::StatusOr<std::unique_ptr<PluginHost>> PluginHost::load(PluginHostOptions o
       status = loaded.ok() ? state.add(*std::move(loaded)) : loaded.status();
     }
     if (status.ok()) continue;
+    if (absl::IsNotFound(status)) {  // it has no configuration and needs one: nobody has asked for it
+      spdlog::info("{} is left out: {}", file, base::text(status));
+      continue;
+    }
     if (state.options.strict) return status;
     state.problems.emplace_back(base::text(status));
   }

@@ -17,7 +17,8 @@ struct PluginHostOptions {
   std::string folder;     // of the *.so files; <plugin>.json beside them is a plugin's configuration
   std::string data_path;  // where plugins keep their books: files or a MySQL server, as skald_plugin.h says of init
   std::map<std::string, std::string> config;      // JSON by plugin's name, instead of its file
-  bool strict = false;                            // one plugin that cannot be loaded stops the host
+  bool strict = false;                            // one plugin that cannot be loaded stops the host, unless it has no
+                                                  // configuration and needs one: such are left out
   absl::Duration stop_grace = absl::Seconds(10);  // of the destructor
   // What runs an isolated plugin: "--fd N" is added, and it is to call serve_isolated(N) (serve.h).
   std::vector<std::string> isolation_command = {"/proc/self/exe", "plugin", "serve"};

@@ -71,6 +71,17 @@ TEST_F(PluginLoadingTest, ConfigurationThatIsNotJson) {
   expect_problem(HasSubstr("faulty.json:1: this is not JSON: unexpected end of input"));
 }
 
+TEST_F(PluginLoadingTest, PluginThatNeedsAConfigurationAndHasNoneIsLeftOut) {
+  add(TEST_PLUGINS_FOLDER, "leaky");
+  add(TEST_PLUGINS_FOLDER, "faulty");
+  auto strict = options();
+  strict.strict = true;
+  load(strict);
+  EXPECT_THAT(host_->problems(), IsEmpty());
+  EXPECT_THAT(host_->activities(),
+              AllOf(testing::Contains("faulty.echo"), testing::Not(testing::Contains("leaky.fail"))));
+}
+
 TEST_F(PluginLoadingTest, ConfigurationWithAnUnknownLimit) {
   add(TEST_PLUGINS_FOLDER, "faulty");
   configure("faulty", {{"limits", {{"speed", 1}}}});
