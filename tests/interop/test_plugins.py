@@ -3,10 +3,12 @@
 import asyncio
 import json
 import shutil
+import subprocess
 import uuid
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
@@ -14,7 +16,7 @@ from temporalio.exceptions import ActivityError
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from conftest import BINARY, ROOT, Server
+    from conftest import BINARY, ROOT, Server, environment, store_options
 
 QUEUE = "interop-plugins"
 
@@ -42,8 +44,16 @@ class Shop:
         return {"refusal": refusal, "stock": await do("inventory.audit", {})}
 
 
-def test_plugins_run_as_activities_of_any_sdk(tmp_path):
-    server = Server(tmp_path / "skald.sqlite", options=["--plugins", str(BINARY.parent / "plugins")]).start()
+@pytest.mark.parametrize("host", ["server", "worker"])
+def test_plugins_run_as_activities_of_any_sdk(tmp_path, host):
+    """The same plugins, inside the server and in a process beside it."""
+    plugins = ["--plugins", str(BINARY.parent / "plugins")]
+    server = Server(tmp_path / "skald.sqlite", options=plugins if host == "server" else []).start()
+    worker = None
+    if host == "worker":
+        command = [str(BINARY), "worker", "--address", server.address, *store_options(tmp_path / "effects", "--plugin-store"), *plugins]
+        worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+        assert "skald: polling" in worker.stdout.readline()
 
     async def run():
         client = await Client.connect(server.address)
@@ -54,7 +64,12 @@ def test_plugins_run_as_activities_of_any_sdk(tmp_path):
         assert stock["balanced"] is True
         assert (stock["loaded"], stock["on_hand"], stock["reserved"]) == (5, 1, 4), "what was asked for twice happened once"
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        if worker is not None:
+            worker.terminate()
+            assert worker.wait(timeout=30) == 0
     server.stop()
 
 
