@@ -114,6 +114,16 @@ TEST_F(AsyncActivity, EndsWithItsHost) {
   EXPECT_EQ(result({.type = "waiter.nap", .input = {{"ms", 1}}}).at("slept"), 1);
 }
 
+TEST_F(AsyncActivity, RunsInAProcessOfItsOwn) {
+  configure("waiter", {{"greeting", "hello"}, {"isolation", "process"}});
+  load_waiter();
+  EXPECT_EQ(result({.type = "waiter.nap", .input = {{"ms", 1}}}).at("slept"), 1);
+  const json booked = result({.type = "waiter.book", .input = {{"title", "Emma"}}});
+  EXPECT_EQ(booked["again"], booked["first"]);
+  auto napping = start({.type = "waiter.nap", .input = {{"ms", 3600000}}}, [](auto, auto cancelled) { cancelled(); });
+  EXPECT_TRUE(std::holds_alternative<worker::ActivityCancelled>(napping.get()));
+}
+
 TEST_F(AsyncActivity, HasTheSandboxsFaults) {
   load_waiter();
   const auto book = [](const char* fault, int attempt) {
