@@ -86,7 +86,6 @@ void look(const InspectOptions& options, const std::string& books, json& report,
   if (!config.ok()) return add_problem(report, config.status());
   report["warnings"] = config->warnings;
   report["isolated"] = config->limits.isolated;
-  if (!options.start) return;
   reporter.begins("while it was started");
   InProcess backend(**plugin);
   const absl::Status started = backend.start({config->text, books, config->limits, [](bool) {}});

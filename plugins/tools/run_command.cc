@@ -110,7 +110,7 @@ absl::StatusOr<std::unique_ptr<PluginHost>> load_alone(const Arguments& given, c
 
 cli::Outcome run(Arguments& given, const cli::Console& console) {
   if (auto outcome = read_input(given.input); !outcome.ok()) return outcome;
-  const json report = inspect({.path = given.path, .config = given.config, .start = false});
+  const json report = inspect({.path = given.path, .config = given.config});
   if (report["in_order"] != true) return cli::failed(lines_of(report["problems"]));
   if (auto outcome = find_activity(report, given.activity); !outcome.ok()) return outcome;
   spdlog::set_default_logger(

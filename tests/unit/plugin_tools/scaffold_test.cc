@@ -44,7 +44,8 @@ TEST_F(ScaffoldTest, HasSourceTestBuildConfigurationWorkflowAndReadme) {
 }
 
 TEST_F(ScaffoldTest, LeavesNoWordOfTheTemplateBehind) {
-  for (const std::string& name : *write("gift_cards")) {
+  const auto written = write("gift_cards");
+  for (const std::string& name : *written) {
     EXPECT_THAT(file(name), Not(testing::ContainsRegex("@[A-Za-z_]+@"))) << name;
   }
 }
