@@ -1,7 +1,6 @@
 #include "plugins/sdk/mysql_batch.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 namespace skald::plugin {
@@ -82,40 +81,6 @@ PendingRows::Mark PendingRows::mark() const {
 
 void PendingRows::undo(const Mark& mark) {
   for (size_t i = 0; i < groups_.size(); ++i) groups_[i].rows.resize(i < mark.size() ? mark[i] : 0);
-}
-
-bool PendingUpdates::concerns(const SqlStatement& statement, const Parameters& parameters) const {
-  const auto disjoint = [&](const Update& pending) {
-    for (const auto& ours : statement.equalities()) {
-      for (const auto& theirs : pending.update->equalities()) {
-        if (ours.table == theirs.table && ours.column == theirs.column &&
-            !may_equal(parameters[ours.parameter], pending.parameters[theirs.parameter]))
-          return true;
-      }
-    }
-    return false;
-  };
-  return std::any_of(updates_.begin(), updates_.end(), [&](const Update& pending) {
-    return statement.names(pending.update->updates()) && !disjoint(pending);
-  });
-}
-
-void PendingUpdates::send(const Send& send, const Sent& sent) {
-  // By statement and by the parameters apart from the merged one.
-  std::map<std::pair<const SqlStatement*, Parameters>, std::vector<Value>> merged;
-  for (Update& one : updates_) {
-    sent(*one.update, one.parameters);
-    Value value = std::exchange(one.parameters[one.update->merged_parameter()], int64_t{0});
-    merged[{one.update, std::move(one.parameters)}].push_back(std::move(value));
-  }
-  updates_.clear();
-  for (const auto& [statement, values] : merged) send(statement.first->update_text(statement.second, values));
-}
-
-std::pair<const SqlStatement*, PendingUpdates::Parameters> PendingUpdates::take_last() {
-  Update last = std::move(updates_.back());
-  updates_.pop_back();
-  return {last.update, std::move(last.parameters)};
 }
 
 void KeyedAnswers::begin(std::vector<std::string> keys) {

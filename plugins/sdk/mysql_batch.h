@@ -3,7 +3,6 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "plugins/sdk/sql_statement.h"
@@ -34,34 +33,6 @@ class PendingRows {
     std::vector<Parameters> rows;
   };
   std::vector<Group> groups_;
-};
-
-// Updates that a batch has asked for and the database has not seen yet, to be sent as few statements. No two of them
-// touch the same row: so their order does not matter.
-class PendingUpdates {
- public:
-  using Parameters = std::vector<Value>;
-
-  void add(const SqlStatement& update, Parameters parameters) { updates_.push_back({&update, std::move(parameters)}); }
-  // Whether this statement may see or change a row that one of them changes, and so must come after it.
-  bool concerns(const SqlStatement& statement, const Parameters& parameters) const;
-  using Send = std::function<void(const std::string& text)>;
-  using Sent = std::function<void(const SqlStatement& update, const Parameters& parameters)>;
-  void send(const Send& send, const Sent& sent);
-  // The last one, which then is not pending any more.
-  std::pair<const SqlStatement*, Parameters> take_last();
-
-  bool empty() const { return updates_.empty(); }
-  size_t mark() const { return updates_.size(); }
-  void undo(size_t mark) { updates_.resize(mark); }
-  void clear() { updates_.clear(); }
-
- private:
-  struct Update {
-    const SqlStatement* update;
-    Parameters parameters;
-  };
-  std::vector<Update> updates_;
 };
 
 // Answers of lookups by key, which a batch asks for all its keys at once.

@@ -1,4 +1,3 @@
-#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -16,10 +15,10 @@ struct TextHash : std::hash<std::string_view> {
 };
 
 // A round trip to the database costs more than what a plugin's statement does there. So, without care: rows that are
-// inserted, and updates by key, wait for the end of the batch, or for a statement that could see them, and go as one;
-// lookups by key are asked once for all keys of the batch; and there are no savepoints. If an effect then fails
-// halfway, or something is refused that many effects have in common, the batch is applied again, with care: each
-// statement at once, and a savepoint before the first that writes of each effect.
+// inserted wait for the end of the batch, or for a statement that could see them, and go as one; lookups by key are
+// asked once for all keys of the batch; and there are no savepoints. If an effect then fails halfway, or something is
+// refused that many effects have in common, the batch is applied again, with care: each statement at once, and a
+// savepoint before the first that writes of each effect.
 class MysqlStore final : public LedgerStore {
  public:
   MysqlStore(const MysqlLogin& login, int schema) : session_(login) {
@@ -28,7 +27,6 @@ class MysqlStore final : public LedgerStore {
   }
 
   void begin(const Keys& keys, bool careful) override {
-    updates_.clear();
     pending_.clear();
     broken_.reset();
     if (std::exchange(unfit_, false)) session_.drop();
@@ -45,26 +43,16 @@ class MysqlStore final : public LedgerStore {
     if (values.size() != statement.parameters())
       throw std::runtime_error(std::string(sql) + " was given " + std::to_string(values.size()) + " parameters");
     if (broken_) throw *broken_;
-    count_later_ = false;
     if (mode_ == Mode::kFast && !statement.inserts_into().empty()) return insert_later(statement, std::move(values));
-    if (updates_.concerns(statement, values)) send_updates();
     if (pending_.concerns(statement, values)) send_pending(&statement);
-    if (mode_ == Mode::kFast && !statement.updates().empty()) return update_later(statement, std::move(values));
     if (statement.is_lookup() && std::holds_alternative<std::string>(values[0])) return look_up(statement, values);
     return run_now(statement, values);
   }
 
-  // An update whose count is asked for cannot wait.
-  int64_t changed() override {
-    if (std::exchange(count_later_, false)) {
-      const auto [statement, parameters] = updates_.take_last();
-      run_now(*statement, parameters);
-    }
-    return changed_;
-  }
+  int64_t changed() override { return changed_; }
 
   void mark() override {
-    set_mark();
+    mark_ = pending_.mark();
     written_ = false;
     savepoint_ = false;
   }
@@ -73,7 +61,6 @@ class MysqlStore final : public LedgerStore {
     if (broken_) throw *broken_;
     if (written_ && mode_ == Mode::kFast) again("an effect of the batch failed after it had written", true);
     pending_.undo(mark_);
-    updates_.undo(updates_mark_);
     if (savepoint_) {
       send("ROLLBACK TO SAVEPOINT effect");
       answers_.forget_all();
@@ -94,7 +81,6 @@ class MysqlStore final : public LedgerStore {
   }
 
   void rollback() noexcept override {
-    updates_.clear();
     pending_.clear();
     try {
       if (sent_ && session_.connected()) session_.execute("ROLLBACK");
@@ -114,21 +100,9 @@ class MysqlStore final : public LedgerStore {
     return *statements_.emplace(sql, std::make_unique<SqlStatement>(sql)).first->second;
   }
 
-  // What waits from here on is of this effect.
-  void set_mark() {
-    mark_ = pending_.mark();
-    updates_mark_ = updates_.mark();
-  }
-
   std::vector<Row> insert_later(const SqlStatement& statement, std::vector<Value> row) {
     pending_.add(statement, std::move(row));
     changed_ = 1;
-    return {};
-  }
-
-  std::vector<Row> update_later(const SqlStatement& statement, std::vector<Value> parameters) {
-    updates_.add(statement, std::move(parameters));
-    count_later_ = true;
     return {};
   }
 
@@ -152,30 +126,17 @@ class MysqlStore final : public LedgerStore {
     return rows;
   }
 
-  // Updates first: a row that waits was inserted after the updates that wait.
   void send_pending(const SqlStatement* before) {
-    send_updates();
-    send_merged([&](const auto& send, const auto& sent) {
-      pending_.send(before, session_.longest_statement() / 2, send, sent);
-    });
-  }
-
-  void send_updates() {
-    send_merged([this](const auto& send, const auto& sent) { updates_.send(send, sent); });
-  }
-
-  void send_merged(const std::function<void(const PendingRows::Send&, const PendingRows::Sent&)>& merge) {
-    const bool own = pending_.mark() != mark_ || updates_.mark() != updates_mark_;
+    const bool own = pending_.mark() != mark_;
     try {
-      merge(
+      pending_.send(
+          before, session_.longest_statement() / 2,
           [this, own](const std::string& text) {
             send(text);
             written_ = written_ || own;
           },
-          [this](const SqlStatement& statement, const std::vector<Value>& values) {
-            answers_.forget(statement, values);
-          });
-      if (!own) set_mark();
+          [this](const SqlStatement& insert, const std::vector<Value>& row) { answers_.forget(insert, row); });
+      if (!own) mark_ = pending_.mark();
     } catch (const RepeatBatch&) {
       throw;
     } catch (const std::exception& e) {  // whose row it is about is not known
@@ -253,9 +214,6 @@ class MysqlStore final : public LedgerStore {
   MysqlSession session_;
   std::unordered_map<std::string, std::unique_ptr<SqlStatement>, TextHash, std::equal_to<>> statements_;
   Mode mode_ = Mode::kDirect;
-  PendingUpdates updates_;
-  size_t updates_mark_ = 0;
-  bool count_later_ = false;  // the last run() is the last of updates_
   PendingRows pending_;
   PendingRows::Mark mark_;
   KeyedAnswers answers_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <utility>
 
 namespace skald::plugin {
 namespace {
@@ -85,7 +84,6 @@ SqlStatement::SqlStatement(std::string_view sql) {
   read_insert(tokens);
   read_conditions(tokens);
   read_lookup(tokens);
-  read_update(tokens);
 }
 
 bool SqlStatement::names(std::string_view table) const {
@@ -189,31 +187,10 @@ void SqlStatement::read_lookup(const SqlTokens& tokens) {
             equalities_[0].column + " IN (";
 }
 
-void SqlStatement::read_update(const SqlTokens& tokens) {
-  if (!tokens.is(0, "UPDATE") || !tokens.is(1, SqlToken::kWord) || !tokens.is(2, "SET") || equalities_.empty()) return;
-  if (tokens.count("SELECT") == 0 && tokens.count("LIMIT") == 0) updates_ = tokens[1].text;
-}
-
 std::string SqlStatement::text(const std::vector<Value>& parameters) const { return filled(pieces_, parameters); }
 
 std::string SqlStatement::row_text(const std::vector<Value>& parameters) const {
   return filled(row_pieces_, parameters);
-}
-
-std::string SqlStatement::update_text(const std::vector<Value>& parameters, const std::vector<Value>& merged) const {
-  std::string out = pieces_[0];
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    if (i == merged_parameter()) {
-      out.erase(out.find_last_of('='));
-      const char* before = "IN (";
-      for (const Value& value : merged) out += std::exchange(before, ",") + mysql_literal(value);
-      out += ')';
-    } else {
-      out += mysql_literal(parameters[i]);
-    }
-    out += pieces_[i + 1];
-  }
-  return out;
 }
 
 std::string SqlStatement::lookup_text(const std::vector<std::string>& keys) const {

@@ -38,10 +38,6 @@ class SqlStatement {
   const std::string& inserts_into() const { return inserts_into_; }
   const std::vector<Cell>& cells() const { return cells_; }
 
-  // UPDATE of one table WHERE ... `column` = ?: those that differ in that parameter alone become one statement.
-  const std::string& updates() const { return updates_; }
-  size_t merged_parameter() const { return equalities_.back().parameter; }
-
   // SELECT of plain columns of one table WHERE `column` = ?, and nothing else: several become one statement.
   bool is_lookup() const { return !lookup_.empty(); }
 
@@ -50,8 +46,6 @@ class SqlStatement {
   // The insertion of several rows: insert_head() row_text(), row_text() ...
   const std::string& insert_head() const { return insert_head_; }
   std::string row_text(const std::vector<Value>& parameters) const;
-  // The update for several values of its merged parameter.
-  std::string update_text(const std::vector<Value>& parameters, const std::vector<Value>& merged) const;
   // The lookup of several keys; each row's key is its last column.
   std::string lookup_text(const std::vector<std::string>& keys) const;
 
@@ -65,13 +59,12 @@ class SqlStatement {
   void read_conditions(const SqlTokens& tokens);
   void read_condition(const SqlTokens& tokens, size_t begin, size_t end, size_t where);
   void read_lookup(const SqlTokens& tokens);
-  void read_update(const SqlTokens& tokens);
 
   bool reads_ = false, defines_ = false;
   std::vector<std::string> pieces_;  // of the text, between the parameters
   std::vector<std::string> words_;   // sorted
   std::vector<Equality> equalities_;
-  std::string updates_, inserts_into_, insert_head_, lookup_, index_, index_table_;
+  std::string inserts_into_, insert_head_, lookup_, index_, index_table_;
   std::vector<std::string> row_pieces_;
   std::vector<Cell> cells_;
 };
