@@ -28,7 +28,7 @@ cli::Outcome run(const Arguments& given, const cli::Console& console) {
   }
   const std::string folder = options.folder.string();
   for (const std::string& file : *written) console.out << folder << "/" << file << "\n";
-  console.out << "\nBuild and test it:\n  cd " << folder << " && cmake -S . -B build && cmake --build build && build/"
+  console.out << "\nBuild and test it:\n  cd " << folder << " && cmake -G Ninja -S . -B build && cmake --build build && build/"
               << given.name << "_test\nThen see README.md.\n";
   return {};
 }

@@ -156,7 +156,7 @@ TEST_F(PluginCommandsTest, RunNamesWhatIsWrong) {
 TEST_F(PluginCommandsTest, NewWritesAPluginAndTellsWhatToDo) {
   const Ran ran = run({"new", "loyalty", "--dir", folder_ + "/l", "--skald", SOURCE_TREE});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
-  EXPECT_THAT(ran.out, AllOf(HasSubstr("/l/loyalty.cc\n"), HasSubstr("cmake -S . -B build")));
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("/l/loyalty.cc\n"), HasSubstr("cmake -G Ninja -S . -B build")));
   EXPECT_EQ(run({"new", "loyalty", "--dir", folder_ + "/l", "--skald", SOURCE_TREE}).exit_code, 1);
   EXPECT_EQ(run({"new", "Not a name", "--dir", folder_ + "/m", "--skald", SOURCE_TREE}).exit_code, 2);
 }
