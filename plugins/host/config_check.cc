@@ -22,6 +22,7 @@ using nlohmann::json;
 
 constexpr int kLongestChain = 32;  // of references and alternatives, so that a schema that refers to itself ends
 constexpr size_t kMostNamesListed = 12;
+constexpr size_t kLeastBeginning = 3;
 
 // How many letters must be changed, put in or left out.
 size_t distance(const std::string& a, const std::string& b) {
@@ -44,6 +45,10 @@ std::string unknown_key(const std::string& key, const std::vector<std::string>& 
   if (known.empty()) return refusal;
   const auto nearest = std::min_element(
       known.begin(), known.end(), [&](const auto& a, const auto& b) { return distance(key, a) < distance(key, b); });
+  const auto begun = std::find_if(known.begin(), known.end(), [&](const auto& name) {
+    return key.size() >= kLeastBeginning && absl::StartsWith(name, key);
+  });
+  if (begun != known.end()) return absl::StrCat(refusal, ": did you mean '", *begun, "'?");
   if (distance(key, *nearest) <= std::max<size_t>(2, key.size() / 3))
     return absl::StrCat(refusal, ": did you mean '", *nearest, "'?");
   if (known.size() > kMostNamesListed) return refusal;

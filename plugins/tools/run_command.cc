@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "engine/base/text.h"
 #include "plugins/tools/command_groups.h"
+#include "plugins/tools/crash_notice.h"
 #include "plugins/tools/inspect.h"
 #include "plugins/tools/scratch.h"
 #include "plugins/tools/trial.h"
@@ -120,6 +121,10 @@ cli::Outcome run(Arguments& given, const cli::Console& console) {
   if (!host.ok()) return cli::failed(std::string(base::text(host.status())));
   const Trial trial{given.activity,    given.input,   given.namespace_name,
                     given.workflow_id, given.timeout, given.attempts};
+  static const std::string crash = "skald: " + given.activity +
+                                   " crashed, and would crash a server: \"isolation\": \"process\" in the plugin's " +
+                                   "configuration keeps that from it\n";
+  announce_crash(crash);
   bool good = true;
   for (int time = 0; time < given.times; ++time) {
     good &= print(run_trial(**host, trial), console);

@@ -1,7 +1,6 @@
 #include "plugins/tools/scaffold.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -77,10 +76,6 @@ absl::Status write(const fs::path& file, const std::string& text) {
 absl::StatusOr<fs::path> find_tree(const std::string& given) {
   fs::path tree = given;
   std::error_code code;
-  if (tree.empty()) {
-    const char* named = std::getenv("SKALD");
-    if (named != nullptr) tree = named;
-  }
   if (tree.empty()) {
     for (fs::path up = fs::read_symlink("/proc/self/exe", code).parent_path(); up != up.root_path() && !up.empty();
          up = up.parent_path()) {

@@ -15,8 +15,7 @@ struct ScaffoldOptions {
   std::filesystem::path build;   // where that was built
 };
 
-// The source tree that the running binary was built from, or one named by `given` or the environment variable SKALD;
-// NOT_FOUND if there is no kit in it.
+// The source tree that `given` names, else the one that the running binary is in. NOT_FOUND if there is no kit in it.
 absl::StatusOr<std::filesystem::path> find_tree(const std::string& given);
 
 // Writes a plugin that works, and returns the names of its files. INVALID_ARGUMENT (the name), ALREADY_EXISTS (anything
