@@ -12,6 +12,7 @@ using nlohmann::json;
 // Shorter values of fields are not looked for in other texts: they would be found everywhere.
 constexpr size_t kShortestValue = 3;
 constexpr std::string_view kLiteral = "TEXT";
+constexpr std::string_view kName = "NAME";
 
 bool is_upper(char c) { return (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -43,6 +44,24 @@ std::string kind_of_field(std::string_view path) {
     kind += lower ? static_cast<char>(c - 'a' + 'A') : is_upper(c) ? c : '_';
   }
   return kind.empty() ? std::string(kLiteral) : kind;
+}
+
+void add_words(const std::string& text, std::vector<std::string>& words) {
+  std::string word;
+  for (const char c : text + " ") {
+    if (is_word(c)) {
+      word += c;
+    } else {
+      if (word.size() >= kShortestValue && word != text) words.push_back(word);
+      word.clear();
+    }
+  }
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool same_letters(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string text_of(const json& scalar) { return scalar.is_string() ? scalar.get<std::string>() : scalar.dump(); }
@@ -84,7 +103,9 @@ void Redaction::collect_field(const json& value, std::string_view kind) {
     const std::string& text = value.get_ref<const std::string&>();
     const bool is_known = placeholders_.contains(text);
     placeholder(kind, text);
-    if (!is_known && text.size() >= kShortestValue) field_values_.push_back(text);
+    if (is_known || text.size() < kShortestValue) return;
+    field_values_.push_back(text);
+    if (kind.ends_with("NAME")) add_words(text, name_parts_);
   }
 }
 
@@ -135,19 +156,26 @@ json Redaction::replaced(const json& value, const std::string& path) {
   return out;
 }
 
+// A field's value, or a part of a name, that stands here as a word of its own.
+const std::string* Redaction::known_value_at(std::string_view text, size_t at) const {
+  if (at > 0 && is_word(text[at - 1]) && is_word(text[at])) return nullptr;
+  const auto ends_here = [&](const std::string& value) {
+    const size_t end = at + value.size();
+    return end == text.size() || !is_word(text[end]) || !is_word(value.back());
+  };
+  for (const std::string& value : field_values_) {
+    if (same_letters(text.substr(at, value.size()), value) && ends_here(value)) return &value;
+  }
+  for (const std::string& part : name_parts_) {
+    if (text.substr(at, part.size()) == part && ends_here(part)) return &part;
+  }
+  return nullptr;
+}
+
 std::string Redaction::redact_text(std::string_view text) {
   std::string out;
   size_t begin = 0;
   auto next = find_personal_data(text, 0, rules_.kinds);
-  const auto field_value_at = [&](size_t at) -> const std::string* {
-    if (at > 0 && is_word(text[at - 1]) && is_word(text[at])) return nullptr;
-    for (const std::string& value : field_values_) {
-      const size_t end = at + value.size();
-      if (text.substr(at, value.size()) != value) continue;
-      if (end == text.size() || !is_word(text[end]) || !is_word(value.back())) return &value;
-    }
-    return nullptr;
-  };
   const auto replace = [&](size_t at, size_t size, std::string_view kind) {
     out += text.substr(begin, at - begin);
     out += placeholder(kind, std::string(text.substr(at, size)));
@@ -155,8 +183,8 @@ std::string Redaction::redact_text(std::string_view text) {
   };
   for (size_t at = 0; at < text.size(); at = std::max(at + 1, begin)) {
     if (next && next->begin < at) next = find_personal_data(text, at, rules_.kinds);
-    if (const std::string* value = field_value_at(at)) {
-      replace(at, value->size(), kLiteral);
+    if (const std::string* value = known_value_at(text, at)) {
+      replace(at, value->size(), kName);
     } else if (next && next->begin == at) {
       replace(at, next->end - at, next->kind);
     } else if (const size_t size = text[at] == '[' ? placeholder_size(text.substr(at)) : 0; size > 0) {
@@ -195,13 +223,17 @@ json Redaction::restore(const json& value) const {
 }
 
 json Redaction::save() const {
-  return {{"placeholders", placeholders_}, {"numbers", numbers_}, {"field_values", field_values_}};
+  return {{"placeholders", placeholders_},
+          {"numbers", numbers_},
+          {"field_values", field_values_},
+          {"name_parts", name_parts_}};
 }
 
 void Redaction::load(const json& saved) {
   placeholders_ = saved.at("placeholders").get<std::map<std::string, std::string>>();
   numbers_ = saved.at("numbers").get<std::map<std::string, size_t>>();
   field_values_ = saved.at("field_values").get<std::vector<std::string>>();
+  name_parts_ = saved.at("name_parts").get<std::vector<std::string>>();
   originals_.clear();
   for (const auto& [original, placeholder] : placeholders_) originals_[placeholder] = original;
 }

@@ -27,7 +27,7 @@ class Redaction {
   explicit Redaction(const RedactionRules& rules) : rules_(rules) {}
 
   // With all that is to be redacted replaced, in keys too. A configured field's value is replaced wherever else it
-  // stands, also in what is redacted later.
+  // stands, in capitals or not, also in what is redacted later; and so is each word of a name, as it is written there.
   nlohmann::json redact(const nlohmann::json& value);
   std::string redact_text(std::string_view text);
   // With known placeholders replaced by what they stand for.
@@ -46,13 +46,15 @@ class Redaction {
   void collect_field(const nlohmann::json& value, std::string_view kind);
   nlohmann::json replaced(const nlohmann::json& value, const std::string& path);
   nlohmann::json replaced_field(const nlohmann::json& value, std::string_view kind);
+  const std::string* known_value_at(std::string_view text, size_t at) const;
   const std::string& placeholder(std::string_view kind, const std::string& original);
 
   RedactionRules rules_;
   std::map<std::string, std::string> placeholders_;  // by original
   std::map<std::string, std::string> originals_;     // by placeholder
   std::map<std::string, size_t> numbers_;            // the last of each kind
-  std::vector<std::string> field_values_;            // that are looked for in every text
+  std::vector<std::string> field_values_;            // that are looked for in every text, in capitals or not
+  std::vector<std::string> name_parts_;              // and these as they are
 };
 
 }  // namespace skald::plugin::llm

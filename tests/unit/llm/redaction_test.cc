@@ -52,6 +52,13 @@ TEST(Redaction, AFieldsValueIsFoundInOtherTextsToo) {
   EXPECT_EQ(shown["note"], "Annual; for [NAME_1]");
 }
 
+TEST(Redaction, ANameIsFoundInCapitalsAndInParts) {
+  Redaction redaction(redaction_rules(nullptr));
+  const json shown = redaction.redact({{"name", "Ann Smith"}, {"note", "MS ANN SMITH, or Mr Smith; smithy"}});
+  EXPECT_EQ(shown["note"], "MS [NAME_2], or Mr [NAME_3]; smithy");
+  EXPECT_EQ(redaction.restore(shown)["note"], "MS ANN SMITH, or Mr Smith; smithy");
+}
+
 TEST(Redaction, FieldsWithNumbersAndKeysAndCardsWrittenAsNumbersAreTakenOut) {
   Redaction redaction(redaction_rules({{"fields", {"phone"}}}));
   const json shown =
