@@ -10,8 +10,11 @@ Desk.__index = Desk
 local CANCELLED = "workflow"  -- who closes the question of a workflow that is cancelled
 local VERDICTS = { approved = true, rejected = true }
 
+local function is_text(value) return type(value) == "string" and value ~= "" end
+
 local function is_answer(answer)
-  return type(answer) == "table" and type(answer.decision_id) == "string" and VERDICTS[answer.verdict] and type(answer.by) == "string" and answer.by ~= ""
+  return type(answer) == "table" and is_text(answer.decision_id) and VERDICTS[answer.verdict] and is_text(answer.by)
+    and (answer.reason == nil or type(answer.reason) == "string")
 end
 
 -- An amount in minor units as people read it.
@@ -21,7 +24,7 @@ function desk.new()
   local self = setmetatable({ decisions = skald.array {}, answers = {} }, Desk)
   skald.on_signal("decide", function(answer)
     if not is_answer(answer) then
-      skald.log.warn("a signal 'decide' needs decision_id, verdict (approved or rejected) and by")
+      skald.log.warn("a signal 'decide' needs decision_id, verdict (approved or rejected), by, and a reason that is a text")
     elseif not self.answers[answer.decision_id] then
       self.answers[answer.decision_id] = answer  -- the first one counts
     end

@@ -86,7 +86,8 @@ TEST_F(RiskAgentTest, StatusTellsTheOpenQuestionAndWhoIsAsked) {
   EXPECT_EQ(before["open_decision"]["asked"], "risk desk");
   EXPECT_EQ(before["open_decision"]["escalated"], false);
   EXPECT_EQ(before["open_decision"]["decision_id"], "d-risk");
-  EXPECT_THAT(before["open_decision"]["question"].get<std::string>(), HasSubstr("May order 1 over 800.00 EUR be paid?"));
+  EXPECT_THAT(before["open_decision"]["question"].get<std::string>(),
+              HasSubstr("May order 1 over 800.00 EUR be paid?"));
   EXPECT_EQ(after["open_decision"]["asked"], "head of payments") << "nobody answered in half an hour";
   EXPECT_EQ(after["open_decision"]["escalated"], true);
   EXPECT_FALSE(status().contains("open_decision"));
@@ -141,6 +142,7 @@ TEST_F(RiskAgentTest, OnlyTheFirstAnswerCountsAndOnlyAWholeOne) {
     driver_.signal("decide", {R"("yes")"});
     driver_.signal("decide", {R"({"decision_id":"d-risk","verdict":"perhaps","by":"ida"})"});
     driver_.signal("decide", {R"({"decision_id":"d-risk","verdict":"approved"})"});
+    driver_.signal("decide", {R"({"decision_id":"d-risk","verdict":"approved","by":"ida","reason":{}})"});
     driver_.signal("decide", {R"({"decision_id":"d-other","verdict":"approved","by":"ida"})"});
     driver_.after(absl::Minutes(1), [&] { say("risk", "rejected"), say("risk", "approved"); });
   });
