@@ -11,6 +11,7 @@
 #include "engine/upkeep/check.h"
 #include "lua/workflow_task_handler.h"
 #include "skald/state/v1/state.pb.h"
+#include "tests/sim/agent_checks.h"
 #include "tests/sim/quiet_log.h"
 
 namespace skald::sim {
@@ -22,9 +23,9 @@ using temporal::api::history::v1::HistoryEvent;
 
 class Inspection {
  public:
-  Inspection(const store::Tables& tables, const Customers& customers, const Shop& shop,
+  Inspection(const store::Tables& tables, const Customers& customers, const Clerks& clerks, const Shop& shop,
              const lua::Definitions& definitions)
-      : tables_(tables), customers_(customers), shop_(shop), handler_(definitions, log_, {}) {}
+      : tables_(tables), customers_(customers), clerks_(clerks), shop_(shop), handler_(definitions, log_, {}) {}
 
   Findings inspect() {
     for (const auto& [key, row] : tables_.runs()) inspect_run(key, row);
@@ -60,7 +61,20 @@ class Inspection {
     if (!value.contains("outcome")) return;
     const std::string outcome = value.at("outcome");
     ++findings_.outcomes[outcome];
-    for (std::string& problem : shop_.check_order(key.workflow_id, outcome)) report(std::move(problem));
+    for (std::string& problem : shop_.check_order(key.workflow_id, value)) report(std::move(problem));
+    if (!value.contains("decisions")) return;
+    count_agents(value);
+    for (std::string& problem : check_agents(key.workflow_id, value, history, shop_, clerks_))
+      report(std::move(problem));
+  }
+
+  void count_agents(const nlohmann::json& result) {
+    ++findings_.outcomes["with agents"];
+    if (result.contains("after_sales")) ++findings_.outcomes["made good"];
+    for (const auto& decision : result.at("decisions")) {
+      const bool by_somebody = decision.at("by") != "agent" && decision.at("by") != "rule";
+      ++findings_.outcomes[by_somebody ? "decided by people" : "decided by agents"];
+    }
   }
 
   // Events are numbered without gaps, and what was scheduled or started ended once, or not at all.
@@ -166,6 +180,7 @@ class Inspection {
 
   const store::Tables& tables_;
   const Customers& customers_;
+  const Clerks& clerks_;
   const Shop& shop_;
   QuietLog log_;
   lua::WorkflowTaskHandler handler_;
@@ -195,10 +210,10 @@ std::vector<std::string> check_tables(store::MemoryDisk& disk) {
   return problems;
 }
 
-Findings check(store::MemoryDisk& disk, const Customers& customers, const Shop& shop,
+Findings check(store::MemoryDisk& disk, const Customers& customers, const Clerks& clerks, const Shop& shop,
                const lua::Definitions& definitions) {
   return disk.with(
-      [&](const store::Tables& tables) { return Inspection(tables, customers, shop, definitions).inspect(); });
+      [&](const store::Tables& tables) { return Inspection(tables, customers, clerks, shop, definitions).inspect(); });
 }
 
 }  // namespace skald::sim

@@ -13,6 +13,7 @@ using nlohmann::json;
 constexpr absl::Duration kOpeningHours = absl::Seconds(20);
 constexpr absl::Duration kPatience = absl::Seconds(3);
 constexpr std::array kSkus = {"chair", "lamp", "table"};
+constexpr std::array kMishaps = {"lost", "damaged", "late", "refused"};
 constexpr std::array kRefusing = {"inventory.reserve", "payment.charge", "logistics.create_waybill",
                                   "inventory.confirm"};
 
@@ -21,8 +22,13 @@ constexpr std::array kRefusing = {"inventory.reserve", "payment.charge", "logist
 Customers::Customers(base::SimulatedWorld& world, Shop& shop, int orders, uint64_t seed)
     : world_(world), shop_(shop), random_(base::make_seeded_random(seed)), executor_(world.make_executor()) {
   for (const char* sku : kSkus) shop_.load(sku, orders * 3);
+  assisted_ = random_->unit() * 0.6;
   for (int i = 0; i < orders; ++i) {
     const std::string id = fmt::format("order-{}", i);
+    if (random_->unit() < assisted_) {
+      place(id, "assisted_order", assisted_order(id));
+      continue;
+    }
     if (random_->below(5) != 0) {
       place(id, "order_fulfillment", order(id));
       continue;
@@ -40,6 +46,16 @@ json Customers::order(const std::string& id) {
     order["items"].push_back({{"sku", kSkus[random_->below(kSkus.size())]}, {"quantity", 1 + random_->below(3)}});
   if (random_->below(4) == 0) shop_.refuse(id, kRefusing[random_->below(kRefusing.size())]);
   return order;
+}
+
+// People are asked for seven minutes (Clerks::kPatience), and parcels waited for.
+json Customers::assisted_order(const std::string& id) {
+  json assisted = order(id);
+  assisted["total"] = 100 + random_->below(100'000);
+  assisted["decide_within"] = "2m";
+  assisted["escalate_within"] = "5m";
+  assisted["delivery_within"] = random_->below(4) == 0 ? json(0) : json("20m");
+  return assisted;
 }
 
 void Customers::use(Node* node) { node_ = node; }
@@ -74,38 +90,54 @@ void Customers::start(const std::string& id, const std::string& type, const std:
   payload->set_data(input);
   node_->engine().start_workflow(
       node_->call(), std::move(request),
-      [this, id, answered](absl::StatusOr<shard::api::StartWorkflowExecutionResponse> response) {
+      [this, id, type, answered](absl::StatusOr<shard::api::StartWorkflowExecutionResponse> response) {
         if (!response.ok() || *answered) return;
         *answered = true;
         Placed& placed = placed_[id];
         placed.run_id = response->run_id();
         --open_;
-        if (random_->below(6) != 0) return;
-        ++open_;
-        ++placed.signals_sent;
-        const std::string signal_request = random_->uuid();
-        executor_->post_at(in(absl::Seconds(5)),
-                           [this, id, signal_request] { cancel(id, signal_request, std::make_shared<bool>(false)); });
+        follow(id, type);
       });
 }
 
-void Customers::cancel(const std::string& id, const std::string& request_id, std::shared_ptr<bool> answered) {
-  watch(answered, [this, id, request_id, answered] { cancel(id, request_id, answered); });
+void Customers::follow(const std::string& id, const std::string& type) {
+  const bool assisted = type == "assisted_order";
+  if (random_->below(6) == 0)
+    write(id, "cancel", "I changed my mind", in(assisted ? absl::Minutes(2) : absl::Seconds(5)), [] {});
+  if (!assisted || random_->below(5) == 0) return;
+  const bool arrives = random_->below(2) == 0;
+  const json delivery = {{"state", arrives ? "delivered" : "failed"},
+                         {"reason", kMishaps[random_->below(kMishaps.size())]}};
+  write(id, "delivery", delivery, in(absl::Minutes(20)), [] {});
+}
+
+void Customers::write(const std::string& id, const std::string& signal, const json& input, absl::Time when,
+                      std::function<void()> acknowledged) {
+  ++open_;
+  ++placed_[id].signals_sent;
+  const Letter letter{id, signal, input.dump(), random_->uuid(), std::move(acknowledged)};
+  executor_->post_at(when, [this, letter] { post(letter, std::make_shared<bool>(false)); });
+}
+
+void Customers::post(const Letter& letter, std::shared_ptr<bool> answered) {
+  watch(answered, [this, letter, answered] { post(letter, answered); });
   if (node_ == nullptr) return;
   shard::api::SignalWorkflowExecutionRequest request;
   request.set_namespace_(kNamespace);
-  request.mutable_workflow_execution()->set_workflow_id(id);
-  request.set_signal_name("cancel");
-  request.set_request_id(request_id);
+  request.mutable_workflow_execution()->set_workflow_id(letter.id);
+  request.set_signal_name(letter.signal);
+  request.set_request_id(letter.request_id);
   auto* payload = request.mutable_input()->add_payloads();
   (*payload->mutable_metadata())["encoding"] = "json/plain";
-  payload->set_data("\"I changed my mind\"");
-  node_->engine().signal_workflow(node_->call(), std::move(request), [this, id, answered](const auto& response) {
+  payload->set_data(letter.input);
+  node_->engine().signal_workflow(node_->call(), std::move(request), [this, letter, answered](const auto& response) {
     const bool too_late = absl::IsNotFound(response.status());
     if ((!response.ok() && !too_late) || *answered) return;
     *answered = true;
     --open_;
-    if (response.ok()) ++placed_[id].signals_acknowledged;
+    if (!response.ok()) return;
+    ++placed_[letter.id].signals_acknowledged;
+    letter.acknowledged();
   });
 }
 

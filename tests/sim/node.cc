@@ -63,10 +63,11 @@ Node::Node(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk,
   }
   shard::OwnerLimits limits;
   limits.cache_bytes = 64 << 10;  // small: runs leave memory and come back
-  limits.batch_rows = 6;           // small: what is told together must not be split over two batches
+  limits.batch_rows = 6;          // small: what is told together must not be split over two batches
   parts.engine = std::make_unique<shard::EngineImpl>(
-      shard::EngineOptions{world.clock(), parts.store, parts.matching, *parts.namespaces, core::Limits(), visibility::is_of_type}, limits,
-      std::move(owners),
+      shard::EngineOptions{world.clock(), parts.store, parts.matching, *parts.namespaces, core::Limits(),
+                           visibility::is_of_type},
+      limits, std::move(owners),
       [](const auto& attributes, const core::NamespaceSettings& ns) {
         return visibility::decode_attributes(attributes, ns.search_attributes);
       },

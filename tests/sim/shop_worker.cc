@@ -7,6 +7,7 @@ namespace {
 
 constexpr int kPolls = 8;
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(100);
+constexpr int kErpOutageAttempts = 9;  // some two minutes
 
 nlohmann::json input_of(const shard::api::PollActivityTaskQueueResponse& task) {
   return nlohmann::json::parse(task.input().payloads(0).data());
@@ -48,14 +49,25 @@ void ShopWorker::later(absl::Duration most, base::Task task) {
   executor_->post_at(world_.clock().now() + random_->unit() * most, std::move(task));
 }
 
+// A partner that is down after it did what it was asked for, e.g. took the money. Which orders that hits follows from
+// their ids.
+bool ShopWorker::in_outage(const Task& task) const {
+  const std::string& activity = task.activity_type().name();
+  const nlohmann::json input = input_of(task);
+  const auto hits = [&](const char* field, double share) {
+    return static_cast<double>(std::hash<std::string>()(activity + input.at(field).get<std::string>()) % 1000) <
+           share * 1000;
+  };
+  if (activity == "payment.charge") return hits("order_id", faults_.outage);
+  if (activity == "llm.decide") return hits("about", faults_.model_outage);
+  if (activity.starts_with("erp.push"))
+    return task.attempt() <= kErpOutageAttempts && hits("order_id", faults_.erp_outage);
+  return false;
+}
+
 void ShopWorker::run(const Task& task) {
   const absl::Duration delay = faults_.usual_delay;
-  // A payment whose provider is down after it took the money, for longer than the saga waits. Which orders that hits
-  // follows from their ids.
-  const std::string order = input_of(task).at("order_id");
-  const bool in_outage =
-      task.activity_type().name() == "payment.charge" && std::hash<std::string>()(order) % 1000 < faults_.outage * 1000;
-  if (in_outage)
+  if (in_outage(task))
     return later(delay, [this, task, first = task.attempt() == 1] {
       first ? act(task, true, true) : answer_error(task.task_token());
     });
@@ -68,13 +80,13 @@ void ShopWorker::run(const Task& task) {
 }
 
 void ShopWorker::act(const Task& task, bool answers, bool as_error) {
-  const Shop::Answer result = shop_.act(task.activity_type().name(), input_of(task));
+  const Answer result = shop_.act(task.activity_type().name(), input_of(task));
   if (!answers) return;
   if (as_error) return answer_error(task.task_token());
   answer(task.task_token(), result);
 }
 
-void ShopWorker::answer(const std::string& token, const Shop::Answer& answer) {
+void ShopWorker::answer(const std::string& token, const Answer& answer) {
   if (node_ == nullptr) return later(kRetryInterval, [this, token, answer] { this->answer(token, answer); });
   if (const auto* result = std::get_if<nlohmann::json>(&answer)) {
     shard::api::RespondActivityTaskCompletedRequest request;
@@ -85,7 +97,7 @@ void ShopWorker::answer(const std::string& token, const Shop::Answer& answer) {
     payload->set_data(result->dump());
     return node_->engine().complete_activity(node_->call(), std::move(request), [](const auto&) {});
   }
-  const auto& refusal = std::get<Shop::Refusal>(answer);
+  const auto& refusal = std::get<Refusal>(answer);
   shard::api::RespondActivityTaskFailedRequest request;
   request.set_namespace_(kNamespace);
   request.set_task_token(token);

@@ -19,6 +19,8 @@ struct ShopFaults {
   double silent_after = 0.04;   // no answer, but it happened
   double late = 0.03;           // happens long after the attempt's timeout
   double outage = 0.1;          // of an order's payment: errors for longer than the saga's patience, after it happened
+  double model_outage = 0.1;    // of an order's agent: errors for longer than it waits, after the first one was heard
+  double erp_outage = 0.15;     // of an order's entry: errors for some minutes, after the first one was written
   absl::Duration usual_delay = absl::Milliseconds(200);
   absl::Duration late_delay = absl::Seconds(40);
 };
@@ -31,16 +33,17 @@ class ShopWorker {
 
   // From now on this node is polled and answered; null = none.
   void use(Node* node);
-  // All but the outages, which last until the sagas give up.
-  void stop_faults() { faults_ = ShopFaults{0, 0, 0, 0, 0, faults_.outage}; }
+  // All but the outages, which last until whoever asks gives up.
+  void stop_faults() { faults_ = ShopFaults{0, 0, 0, 0, 0, faults_.outage, faults_.model_outage, faults_.erp_outage}; }
 
  private:
   using Task = shard::api::PollActivityTaskQueueResponse;
 
   void poll();
   void run(const Task& task);
+  bool in_outage(const Task& task) const;
   void act(const Task& task, bool answers, bool as_error);
-  void answer(const std::string& token, const Shop::Answer& answer);
+  void answer(const std::string& token, const Answer& answer);
   void answer_error(const std::string& token);
   bool happens(double probability) { return random_->unit() < probability; }
   void later(absl::Duration most, base::Task task);

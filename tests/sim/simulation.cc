@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "tests/sim/checks.h"
+#include "tests/sim/clerks.h"
 #include "tests/sim/customers.h"
 #include "tests/sim/quiet_log.h"
 
@@ -38,9 +39,10 @@ class Simulation {
         definitions_(definitions),
         random_(base::make_seeded_random(options.seed)),
         disk_(std::make_shared<store::MemoryDisk>()),
-        shop_(options.shop_defect),
+        shop_(options.shop_defect, [this] { return world_.clock().now(); }),
         worker_(world_, shop_, options.shop_faults, random_->next()),
         customers_(world_, shop_, options.orders, random_->next()),
+        clerks_(world_, shop_.advisor(), customers_, random_->next()),
         began_(world_.clock().now()) {}
 
   Report play() {
@@ -93,7 +95,7 @@ class Simulation {
   }
 
   void finish() {
-    Findings findings = check(*disk_, customers_, shop_, definitions_);
+    Findings findings = check(*disk_, customers_, clerks_, shop_, definitions_);
     for (std::string& problem : findings.problems) report_.problems.push_back(std::move(problem));
     report_.outcomes = std::move(findings.outcomes);
     for (const auto& [outcome, count] : report_.outcomes) digest(static_cast<uint64_t>(count));
@@ -116,6 +118,7 @@ class Simulation {
   Shop shop_;
   ShopWorker worker_;
   Customers customers_;
+  Clerks clerks_;
   const absl::Time began_;
   std::unique_ptr<Node> node_;
 };
@@ -126,7 +129,8 @@ void load_definitions(lua::Definitions& definitions, const std::string& workflow
   lua::ModuleSources modules;
   for (const auto& entry : std::filesystem::directory_iterator(workflows + "/lib"))
     modules[entry.path().stem()] = read_file(entry.path());
-  for (const std::string& file : {workflows + "/order_fulfillment.lua", own + "/basket.lua"}) {
+  for (const std::string& file :
+       {workflows + "/order_fulfillment.lua", workflows + "/assisted_order.lua", own + "/basket.lua"}) {
     const std::filesystem::path path(file);
     auto definition = lua::compile_definition(path.stem(), read_file(path), modules);
     if (!definition->error.empty()) throw std::runtime_error(definition->error);

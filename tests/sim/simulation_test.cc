@@ -53,6 +53,8 @@ TEST_F(SimulationTest, EveryOutcomeOfAnOrderHappens) {
   EXPECT_GT(outcomes["confirmed"], 0);
   EXPECT_GT(outcomes["rejected"], 0);
   EXPECT_GT(outcomes["cancelled"], 0);
+  for (const char* what : {"with agents", "made good", "decided by agents", "decided by people"})
+    EXPECT_GT(outcomes[what], 0) << what;
 }
 
 TEST_F(SimulationTest, FindsAStoreThatAcknowledgesBeforeItIsDurable) {
@@ -65,6 +67,26 @@ TEST_F(SimulationTest, FindsPartnersThatForgetWhatTheyDid) {
 
 TEST_F(SimulationTest, FindsEffectsThatComeAfterTheirCompensation) {
   EXPECT_THAT(first_problems({.shop_defect = ShopDefect::kForgetsTombstones}, 200), testing::Not(IsEmpty()));
+}
+
+TEST_F(SimulationTest, FindsAnErpThatTakesAnOrderTwice) {
+  EXPECT_THAT(first_problems({.shop_defect = ShopDefect::kErpForgetsIdempotency}, 40, "the ERP has"),
+              testing::Not(IsEmpty()));
+}
+
+TEST_F(SimulationTest, FindsAShopThatChargesBeforeTheRiskIsKnown) {
+  EXPECT_THAT(first_problems({.shop_defect = ShopDefect::kChargesBeforeRisk}, 40, "rejected before"),
+              testing::Not(IsEmpty()));
+}
+
+TEST_F(SimulationTest, FindsDecisionsThatAreRecordedTwice) {
+  EXPECT_THAT(first_problems({.shop_defect = ShopDefect::kForgetsDecisions}, 40, "recorded twice"),
+              testing::Not(IsEmpty()));
+}
+
+TEST_F(SimulationTest, FindsABookThatForgetsWhoDecided) {
+  EXPECT_THAT(first_problems({.shop_defect = ShopDefect::kForgetsWhoDecided}, 40, "the book says rule"),
+              testing::Not(IsEmpty()));
 }
 
 }  // namespace
