@@ -135,6 +135,7 @@ json inspect(const InspectOptions& options) {
   const pid_t child = fork();
   if (child == 0) {
     close(ends[0]);
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) std::signal(signal, SIG_DFL);
     dup2(STDERR_FILENO, STDOUT_FILENO);  // what the plugin prints is no part of our output
     Reporter reporter(ends[1]);
     look(options, (scratch.path() / "books").string(), report, reporter);
