@@ -54,6 +54,7 @@ void add_document(EffectCall& call, const Kinds& kinds, const Row& row, json& pa
   const std::string& kind = text(row[1]);
   if (kind != kinds.created && kinds.later.count(kind) == 0) return;
   const bool ended = text(row[3]) == "written" || text(row[3]) == "cancelled";
+  if (text(row[3]) == "refused") return;
   if (!ended) page["unresolved"] = page["unresolved"].get<int64_t>() + 1;
   if (!ended || text(row[4]).empty()) return;
   const auto add = [&](int64_t version, const std::string& state) {

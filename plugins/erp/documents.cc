@@ -63,6 +63,7 @@ Effect beginning(const std::string& key) {
     call.db.run("UPDATE erp_documents SET sends = sends + 1 WHERE doc_key = ?", {key});
     if (call.db.changed() == 0) return nullptr;
     const auto document = read_document(call.db, key);
+    if (document && document->state == "refused") set_document_state(call.db, key, "sending");
     return document ? to_json(*document) : json();
   }};
 }
@@ -152,6 +153,23 @@ Async<json> end_document(Desk& desk, Context& context, std::string key, Ending e
     return ending.answer;
   };
   co_return co_await desk.book(context, std::move(effect), nullptr);
+}
+
+Async<json> unless_refused(Desk& desk, Context& context, std::string key, Async<json> writing) {
+  std::optional<ActivityError> refusal;
+  try {
+    co_return co_await writing;
+  } catch (const ActivityError& error) {
+    if (!error.non_retryable) throw;
+    refusal = error;
+  }
+  Effect noting;
+  noting.run = [key](EffectCall& call) -> json {
+    call.db.run("UPDATE erp_documents SET state = 'refused' WHERE doc_key = ? AND state = 'sending'", {key});
+    return nullptr;
+  };
+  co_await desk.book(context, std::move(noting), nullptr);
+  throw *refusal;
 }
 
 Async<std::optional<Document>> find_document(Desk& desk, Context& context, std::string own_key, std::string kind,

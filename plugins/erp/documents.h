@@ -13,7 +13,7 @@ namespace skald::plugin::erp {
 // by the key of its effect, which is also the ERP's idempotency key.
 struct Document {
   std::string key, kind, ref;  // "order", "outcome", "work_order" …; what it is about, e.g. the order's id
-  std::string state;           // "sending", "written"; a work order's also "cancelling", "cancelled"
+  std::string state;           // "sending", "written", "refused"; a work order's also "cancelling", "cancelled"
   std::string erp_id;
   int64_t version = 0;
   int64_t sends = 0;     // how often it has been begun: more than once, and the ERP may know of it already
@@ -44,6 +44,10 @@ struct Ending {
 };
 // The activity's answer: the one of whoever ended it first. AlreadyCompensated if it was cancelled meanwhile.
 Async<json> end_document(Desk& desk, Context& context, std::string key, Ending ending);
+
+// Awaits the writing of a document; if it fails for good the document is known to be refused. A later attempt, of a
+// workflow that was reset, may send it again.
+Async<json> unless_refused(Desk& desk, Context& context, std::string key, Async<json> writing);
 
 // The workflow's own document, else the one that any workflow has written about it; Ambiguous if there are several.
 Async<std::optional<Document>> find_document(Desk& desk, Context& context, std::string own_key, std::string kind,

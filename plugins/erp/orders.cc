@@ -68,6 +68,23 @@ Async<Writing> outcome_writing(Desk& desk, Context& context, Document order, Doc
   co_return writing;
 }
 
+Async<json> write_outcome(Desk& desk, Context& context, Document document) {
+  Document order = co_await order_of(desk, context, document.ref);
+  Writing writing = co_await outcome_writing(desk, context, order, document);
+  Written written = co_await write_record(desk, context, writing, desk.rule("orders"), document.key);
+  Ending ending;
+  ending.erp_id = order.erp_id;
+  ending.version = written.version();
+  ending.answer = {{"erp_id", order.erp_id},
+                   {"version", written.version()},
+                   {"outcome", written.record.value("state", "")},
+                   {"winner", written.winner}};
+  if (written.winner == "open") ending.conflict = conflict_of(document.key, writing, written.record);
+  if (written.winner == "open") ending.answer["conflict"] = ending.conflict["conflict"];
+  ending.records.emplace_back("orders", written.record);
+  co_return co_await end_document(desk, context, document.key, std::move(ending));
+}
+
 }  // namespace
 
 json checked_lines(const json& input, const std::string& field, bool required) {
@@ -90,7 +107,8 @@ Async<json> push_order(Desk& desk, Context& context, const json& input) {
   wanted.body = order_request(context, input);
   Document document = co_await begin_document(desk, context, std::move(wanted));
   if (document.written()) co_return document.answer;
-  co_return co_await create_in_erp(desk, context, std::move(document), kOrders);
+  Async<json> creation = create_in_erp(desk, context, document, kOrders);
+  co_return co_await unless_refused(desk, context, document.key, std::move(creation));
 }
 
 Async<json> push_outcome(Desk& desk, Context& context, const json& input) {
@@ -103,20 +121,8 @@ Async<json> push_outcome(Desk& desk, Context& context, const json& input) {
   wanted.reference = effect_key({order_id, wanted.body["outcome"].get<std::string>()});
   Document document = co_await begin_document(desk, context, std::move(wanted));
   if (document.written()) co_return document.answer;
-  Document order = co_await order_of(desk, context, order_id);
-  Writing writing = co_await outcome_writing(desk, context, order, document);
-  Written written = co_await write_record(desk, context, writing, desk.rule("orders"), document.key);
-  Ending ending;
-  ending.erp_id = order.erp_id;
-  ending.version = written.version();
-  ending.answer = {{"erp_id", order.erp_id},
-                   {"version", written.version()},
-                   {"outcome", written.record.value("state", "")},
-                   {"winner", written.winner}};
-  if (written.winner == "open") ending.conflict = conflict_of(document.key, writing, written.record);
-  if (written.winner == "open") ending.answer["conflict"] = ending.conflict["conflict"];
-  ending.records.emplace_back("orders", written.record);
-  co_return co_await end_document(desk, context, document.key, std::move(ending));
+  Async<json> writing = write_outcome(desk, context, document);
+  co_return co_await unless_refused(desk, context, document.key, std::move(writing));
 }
 
 json find_order(EffectCall& call) {

@@ -70,6 +70,8 @@ Async<json> read_page(Desk& desk, Context& context, std::string kind, std::strin
 struct Push {
   std::string step, kind, sku;
   json request;
+  std::string create_method, create_path;  // when the ERP has no such record
+  json creation;
 };
 
 // On top of the version that the caller has seen, or that the mirror has; null: nobody has seen one.
@@ -80,6 +82,9 @@ Writing writing_on(const Push& push, const json& known, int64_t base_version, in
   writing.read_path = writing.path = "/v1/" + push.kind + "/" + url_part(push.sku);
   writing.request = writing.wanted = push.request;
   writing.decided_ms = decided_ms;
+  writing.create_method = push.create_method;
+  writing.create_path = push.create_path;
+  writing.creation = push.creation;
   if (known.is_object() && (base_version == 0 || known["version"] == base_version)) {
     writing.version = known["version"];
     writing.base = known;
@@ -99,8 +104,22 @@ Async<json> known_record(Desk& desk, Context& context, std::string kind, std::st
   co_return co_await desk.book(context, std::move(look), nullptr);
 }
 
-Async<json> push_record(Desk& desk, Context& context, const json& input, Push push, std::string create_method,
-                        std::string create_path, json creation) {
+Async<json> write_push(Desk& desk, Context& context, Document document, Writing writing) {
+  const Written written = co_await write_record(desk, context, writing, desk.rule(writing.kind), document.key);
+  Ending ending;
+  ending.erp_id = written.id();
+  ending.version = written.version();
+  ending.answer = {{"sku", writing.name}, {"version", written.version()}, {"winner", written.winner}};
+  for (const auto& [field, value] : writing.wanted.items()) ending.answer[field] = written.record.value(field, json());
+  if (written.winner == "open") {
+    ending.conflict = conflict_of(document.key, writing, written.record);
+    ending.answer["conflict"] = ending.conflict["conflict"];
+  }
+  ending.records.emplace_back(writing.kind, written.record);
+  co_return co_await end_document(desk, context, document.key, std::move(ending));
+}
+
+Async<json> push_record(Desk& desk, Context& context, const json& input, Push push) {
   const int64_t base_version =
       has_field(input, "base_version") ? whole_number(input, "base_version", 1, kMostAmount) : 0;
   NewDocument wanted;
@@ -115,21 +134,8 @@ Async<json> push_record(Desk& desk, Context& context, const json& input, Push pu
       has_field(input, "changed_at_ms") ? whole_number(input, "changed_at_ms", 0, kMostAmount) : document.begun_ms;
   const json known = co_await known_record(desk, context, push.kind, push.sku);
   Writing writing = writing_on(push, known, base_version, decided_ms);
-  writing.create_method = std::move(create_method);
-  writing.create_path = std::move(create_path);
-  writing.creation = std::move(creation);
-  Written written = co_await write_record(desk, context, writing, desk.rule(push.kind), document.key);
-  Ending ending;
-  ending.erp_id = written.id();
-  ending.version = written.version();
-  ending.answer = {{"sku", push.sku}, {"version", written.version()}, {"winner", written.winner}};
-  for (const auto& [field, value] : push.request.items()) ending.answer[field] = written.record.value(field, json());
-  if (written.winner == "open") {
-    ending.conflict = conflict_of(document.key, writing, written.record);
-    ending.answer["conflict"] = ending.conflict["conflict"];
-  }
-  ending.records.emplace_back(push.kind, written.record);
-  co_return co_await end_document(desk, context, document.key, std::move(ending));
+  Async<json> work = write_push(desk, context, document, std::move(writing));
+  co_return co_await unless_refused(desk, context, document.key, std::move(work));
 }
 
 }  // namespace
@@ -160,9 +166,10 @@ Async<json> pull(Desk& desk, Context& context, const json& input) {
 Async<json> push_stock(Desk& desk, Context& context, const json& input) {
   Push push{"erp_stock", "stock", required_text(input, "sku"), json::object()};
   push.request["quantity"] = whole_number(input, "quantity", 0, kMostAmount);
-  const std::string path = "/v1/stock/" + url_part(push.sku);
-  const json creation = push.request;
-  co_return co_await push_record(desk, context, input, push, "PUT", path, creation);
+  push.create_method = "PUT";
+  push.create_path = "/v1/stock/" + url_part(push.sku);
+  push.creation = push.request;
+  co_return co_await push_record(desk, context, input, push);
 }
 
 Async<json> push_item(Desk& desk, Context& context, const json& input) {
@@ -170,9 +177,11 @@ Async<json> push_item(Desk& desk, Context& context, const json& input) {
   if (has_field(input, "name")) push.request["name"] = required_text(input, "name");
   if (has_field(input, "price")) push.request["price"] = whole_number(input, "price", 0, kMostAmount);
   if (push.request.empty()) refuse_input("an item needs a name or a price");
-  json creation = push.request;
-  creation["sku"] = push.sku;
-  co_return co_await push_record(desk, context, input, push, "POST", "/v1/items", creation);
+  push.create_method = "POST";
+  push.create_path = "/v1/items";
+  push.creation = push.request;
+  push.creation["sku"] = push.sku;
+  co_return co_await push_record(desk, context, input, push);
 }
 
 json find_item(EffectCall& call) {

@@ -68,19 +68,10 @@ struct StepRequest {
   json body;
 };
 
-Async<json> take_step(Desk& desk, Context& context, const json& input, StepRequest request) {
-  const std::string reference = required_text(input, "reference");
-  NewDocument wanted;
-  wanted.step = request.step;
-  wanted.kind = request.kind;
-  wanted.ref = reference;
-  wanted.reference = request.reference;
-  wanted.body = request.body;
-  Document document = co_await begin_document(desk, context, std::move(wanted));
-  if (document.written()) co_return document.answer;
-  WorkOrderStep step = co_await work_order_of(desk, context, reference);
-  step.verb = request.verb;
-  step.body = request.body;
+Async<json> write_step(Desk& desk, Context& context, Document document, std::string verb) {
+  WorkOrderStep step = co_await work_order_of(desk, context, document.ref);
+  step.verb = std::move(verb);
+  step.body = document.body;
   step.key = document.key;
   const json record = co_await step_of_work_order(desk, context, std::move(step));
   Ending ending;
@@ -92,6 +83,19 @@ Async<json> take_step(Desk& desk, Context& context, const json& input, StepReque
                    {"technician", record.value("technician", json())}};
   ending.records.emplace_back("work_orders", record);
   co_return co_await end_document(desk, context, document.key, std::move(ending));
+}
+
+Async<json> take_step(Desk& desk, Context& context, const json& input, StepRequest request) {
+  NewDocument wanted;
+  wanted.step = request.step;
+  wanted.kind = request.kind;
+  wanted.ref = required_text(input, "reference");
+  wanted.reference = request.reference;
+  wanted.body = request.body;
+  Document document = co_await begin_document(desk, context, std::move(wanted));
+  if (document.written()) co_return document.answer;
+  Async<json> writing = write_step(desk, context, document, request.verb);
+  co_return co_await unless_refused(desk, context, document.key, std::move(writing));
 }
 
 }  // namespace
@@ -125,7 +129,10 @@ Async<json> create_work_order(Desk& desk, Context& context, const json& input) {
   wanted.body = creation_request(context, input);
   Document document = co_await begin_document(desk, context, std::move(wanted));
   json answer = document.answer;
-  if (!document.written()) answer = co_await create_in_erp(desk, context, std::move(document), kWorkOrders);
+  if (!document.written()) {
+    Async<json> creation = create_in_erp(desk, context, document, kWorkOrders);
+    answer = co_await unless_refused(desk, context, document.key, std::move(creation));
+  }
   co_return json{{"work_order", answer["erp_id"]}, {"version", answer["version"]}, {"state", answer["state"]}};
 }
 

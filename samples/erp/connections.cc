@@ -1,7 +1,10 @@
 #include "samples/erp/connections.h"
 
 #include <cerrno>
+#include <condition_variable>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -14,6 +17,7 @@ namespace {
 
 constexpr int kLookMs = 50;            // how often a connection that waits looks whether the server stops
 constexpr int kRequestMs = 10000;      // for the rest of a request that has begun
+constexpr int kQueue = 1024;           // connections that wait to be taken
 constexpr size_t kEndless = 1U << 30;  // requests on one connection
 
 thread_local Delivery next_delivery = Delivery::kWhole;
@@ -81,25 +85,28 @@ class Threads final : public httplib::TaskQueue {
  public:
   void enqueue(std::function<void()> body) override {
     {
-      std::lock_guard lock(mutex_);
-      ++running_;
+      std::lock_guard lock(running_->mutex);
+      ++running_->count;
     }
-    std::thread([this, body = std::move(body)] {
+    std::thread([running = running_, body = std::move(body)] {
       body();
-      std::lock_guard lock(mutex_);
-      --running_;
-      ended_.notify_all();
+      std::lock_guard lock(running->mutex);
+      --running->count;
+      running->ended.notify_all();
     }).detach();
   }
   void shutdown() override {
-    std::unique_lock lock(mutex_);
-    ended_.wait(lock, [this] { return running_ == 0; });
+    std::unique_lock lock(running_->mutex);
+    running_->ended.wait(lock, [this] { return running_->count == 0; });
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  int running_ = 0;
+  struct Running {
+    std::mutex mutex;
+    std::condition_variable ended;
+    int count = 0;
+  };
+  const std::shared_ptr<Running> running_ = std::make_shared<Running>();
 };
 
 }  // namespace
@@ -113,6 +120,8 @@ Connections::Connections() {
 Connections::~Connections() = default;
 
 void Connections::deliver(Delivery delivery) { next_delivery = delivery; }
+
+void Connections::queue_many() { ::listen(svr_sock_, kQueue); }
 
 bool Connections::process_and_close_socket(socket_t sock) {
   SocketStream stream(sock);

@@ -1,9 +1,5 @@
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
-
 #include <httplib.h>
 
 namespace skald::erp {
@@ -21,6 +17,8 @@ class Connections : public httplib::Server {
  protected:
   // To be called by a handler: how its answer goes out.
   static void deliver(Delivery delivery);
+  // To be called once it is bound: many may connect at the same moment. httplib has room for five.
+  void queue_many();
 
  private:
   bool process_and_close_socket(socket_t sock) override;

@@ -44,6 +44,7 @@ ErpServer::ErpServer(ErpOptions options) : options_(std::move(options)) {
     port_ = options_.port;
   }
   if (port_ <= 0) throw std::runtime_error("cannot serve on port " + std::to_string(options_.port) + ": is it in use?");
+  queue_many();
   thread_ = std::thread([this] { listen_after_bind(); });
   while (!is_running()) std::this_thread::yield();
 }

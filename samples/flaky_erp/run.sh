@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 usage() { echo "usage: samples/flaky_erp/run.sh [--orders N] [--seed N]" >&2; exit 2; }
 orders=200 seed=5
 while [ $# -gt 0 ]; do
-  [[ "${2:-}" =~ ^[1-9][0-9]{0,3}$ ]] || usage
+  [[ "${2:-}" =~ ^[1-9][0-9]{0,2}$ ]] || usage
   case "$1" in
     --orders) orders=$2 ;;
     --seed) seed=$2 ;;

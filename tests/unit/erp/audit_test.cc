@@ -48,6 +48,18 @@ TEST_F(AuditTest, NamesWhatTheErpHasAndWeDoNot) {
   EXPECT_EQ(found["balanced"], false);
 }
 
+TEST_F(AuditTest, WhatTheErpRefusedIsNoDifference) {
+  somebody("items", json::array({{{"sku", "coffee"}, {"name", "Coffee"}}}));
+  const Task push = task("push_order", order("o1"));
+  EXPECT_EQ(error(push), "ErpRefused");
+  EXPECT_EQ(error(task("push_outcome", outcome_of("o1", "cancelled"))), "ErpRefused");
+  EXPECT_EQ(audit()["balanced"], true) << audit();
+  somebody("items", json::array({{{"sku", "tea"}, {"name", "Tea"}}}));
+  EXPECT_EQ(result(push)["version"], 1) << "a workflow that was reset asks again";
+  EXPECT_EQ(result(task("push_outcome", outcome_of("o1", "cancelled")))["outcome"], "cancelled");
+  EXPECT_EQ(audit()["orders"]["agreed"], 1);
+}
+
 TEST_F(AuditTest, SpeaksOfTheCallersNamespaceOnly) {
   Task other = task("push_order", order("o1"));
   other.ns = "b";
