@@ -177,6 +177,15 @@ TEST_F(DecideTest, WhatIsDecidedIsFoundWhateverBecameOfItsPrompt) {
   EXPECT_EQ(result(decide()), first);
 }
 
+TEST_F(DecideTest, APluginInAProcessOfItsOwnDecidesTheSame) {
+  answer_always(approval("in a process").dump());
+  start_host({{"isolation", "process"}});
+  const json decision = result(decide());
+  EXPECT_EQ(decision["explanation"], "in a process");
+  start_host();
+  EXPECT_EQ(result(decide()), decision);
+}
+
 TEST_F(DecideTest, WithoutAnEndpointThePluginLoadsAndSaysWhatIsMissing) {
   load();
   ASSERT_TRUE(host_->problems().empty());
