@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/base/text.h"
+#include "engine/server/open_files.h"
 #include "engine/server/server.h"
 #include "engine/server/serving_signals.h"
 
@@ -20,6 +21,7 @@ namespace skald::server {
 namespace {
 
 int run(const ServerOptions& options) {
+  allow_open_files();
   const sigset_t signals = block_signals();
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("skald", std::make_shared<spdlog::sinks::stderr_sink_mt>()));

@@ -9,6 +9,7 @@
 
 #include "engine/base/text.h"
 #include "engine/server/commands.h"
+#include "engine/server/open_files.h"
 #include "engine/server/open_store.h"
 #include "engine/server/serving_signals.h"
 #include "engine/server/worker_process.h"
@@ -44,6 +45,7 @@ void serve(WorkerProcess& worker, const sigset_t& signals, Connected connected) 
 }
 
 int run(Arguments& arguments) {
+  allow_open_files();
   const sigset_t signals = block_signals();
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("skald", std::make_shared<spdlog::sinks::stderr_sink_mt>()));

@@ -17,6 +17,9 @@ cd "$root"
 build skald skald-llm skald-erp skald_plugin_inventory skald_plugin_payment skald_plugin_logistics skald_plugin_llm skald_plugin_erp
 
 scratch=$(mktemp -d)
+# The sandboxes live as long as somebody holds their standard input: this script.
+mkfifo "$scratch/alive"
+exec 9<>"$scratch/alive"
 processes=()
 end() {
   [ "${#processes[@]}" -eq 0 ] || kill "${processes[@]}" 2>/dev/null || true
@@ -32,7 +35,7 @@ fail() { echo "This should not be: $*" >&2; sed 's/^/  server: /' "$scratch/serv
 serve() {
   local name=$1 line
   shift
-  "$@" >"$scratch/$name.out" 2>"$scratch/$name.log" < <(sleep infinity) &
+  "$@" >"$scratch/$name.out" 2>"$scratch/$name.log" <"$scratch/alive" 9>&- &
   processes+=($!)
   for _ in $(seq 200); do
     line=$(grep -om1 'serving on .*' "$scratch/$name.out") && break

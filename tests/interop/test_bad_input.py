@@ -1,6 +1,7 @@
 """What a person may do wrong at 3 a.m.: each is met with one sentence and an exit code, and costs no data; a bad script costs its own run alone."""
 
 import json
+import resource
 import shutil
 import socket
 import sqlite3
@@ -168,4 +169,15 @@ def test_a_full_disk_refuses_and_loses_nothing(tmp_path):
     server.start()
     for workflow in ("before", "after"):
         assert cli(server, "describe", workflow).returncode == 0
+    server.stop()
+
+
+def test_a_low_limit_of_open_files_is_raised_as_far_as_it_may(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))  # the server inherits it
+    try:
+        server = Server(tmp_path / "skald.sqlite").start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[0] == before[1]
     server.stop()
