@@ -31,7 +31,7 @@ trap end EXIT
 title() { printf '\n== %s\n' "$*"; }
 fail() { echo "This should not be: $*" >&2; sed 's/^/  server: /' "$scratch/server.log" >&2; exit 1; }
 
-# serve NAME COMMAND…: starts it, and prints the address that it says it serves on.
+# serve NAME COMMAND…: starts it; `address` is then what it says it serves on.
 serve() {
   local name=$1 line
   shift
