@@ -103,15 +103,17 @@ return function(watch)
   end
 
   -- Scores what has been applied since the last time: the highest score counts.
-  local function judge()
+  local judge
+  function judge()
     local verdict = devices.score { device = watch.device, from = memory.scored + 1 }
-    missing, held, memory.scored, memory.learning = verdict.missing, verdict.held, verdict.next - 1, verdict.learning
+    missing, held, memory.scored, memory.learning = verdict.missing, verdict.held, verdict.through or verdict.next - 1, verdict.learning
     memory.explanation = verdict.explanation
     remember_gap()
     if verdict.scored == 0 then return end
     memory.score = verdict.score
     if memory.alarm and memory.alarm.state == "unmended" and verdict.score < watch.clear then memory.alarm = nil end
     if not memory.alarm and verdict.score >= watch.threshold then start_maintenance(verdict) end
+    if memory.scored < verdict.next - 1 then return judge() end  -- there were more than are scored at a time
   end
 
   local function hear_of_maintenance(news)

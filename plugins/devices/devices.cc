@@ -13,7 +13,7 @@ constexpr int64_t kMostSequence = int64_t{1} << 53;
 constexpr size_t kMostReadings = 64;
 constexpr size_t kMostAtBytes = 64;
 constexpr size_t kListed = 100;
-constexpr int64_t kMostScored = 1000;
+constexpr size_t kMostScored = 1000;
 
 std::string device_of(const json& input) { return required_text(input, "device"); }
 
@@ -182,7 +182,8 @@ class Devices final : public Plugin {
     return result;
   }
 
-  // The highest score of the reports from `from` on; without it, that of the newest.
+  // The highest score of the reports from `from` on, of a thousand at most (`through` tells how far); without it, that
+  // of the newest.
   json score(EffectCall& call) const {
     const std::string device = device_of(call.input);
     const ReportLog log(call.db, call.context.namespace_name, device, false);
@@ -204,10 +205,12 @@ class Devices final : public Plugin {
     const int64_t from = std::max(asked, first_after);
     std::vector<Report> window = log.before(from, first_after, recent - 1);
     const size_t known = window.size();
-    for (Report& report : log.from(from, kMostScored)) window.push_back(std::move(report));
+    for (Report& report : log.from(from, int64_t{kMostScored})) window.push_back(std::move(report));
     result["learning"] = false;
     result["sequence"] = log.newest();
     result["scored"] = window.size() - known;
+    const bool all = window.size() - known < kMostScored;
+    result["through"] = all ? log.next() - 1 : window.back().sequence;
     result["explanation"] = "there is no report to score yet";
     const auto baseline = parsed(usual);
     const auto readings = parsed(window);

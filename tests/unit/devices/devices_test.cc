@@ -214,6 +214,17 @@ TEST_F(DevicesTest, HighestScoreOfSeveralReportsCounts) {
   EXPECT_EQ(highest["sequence"], 10);
 }
 
+TEST_F(DevicesTest, ScoresAThousandReportsAtATime) {
+  learn();
+  std::vector<std::future<Outcome>> answers;
+  for (int64_t sequence = 9; sequence <= 1010; ++sequence) answers.push_back(start({"devices.report", one(sequence)}));
+  for (auto& answer : answers) ASSERT_EQ(error(answer.get()), "");
+  EXPECT_EQ(score({{"from", 9}})["through"], 1008);
+  const json rest = score({{"from", 1009}});
+  EXPECT_EQ(rest["scored"], 2);
+  EXPECT_EQ(rest["through"], 1010);
+}
+
 TEST_F(DevicesTest, DriftScoresHigh) {
   learn();
   for (int64_t i = 0; i < 8; ++i) report(9 + i, 1.015 + 0.01 * static_cast<double>(i));

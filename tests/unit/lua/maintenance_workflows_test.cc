@@ -467,6 +467,15 @@ TEST_F(DeviceWatchTest, GapThatClosesIsNotGivenUp) {
   EXPECT_EQ(started("cancel timer"), 1);
 }
 
+TEST_F(DeviceWatchTest, ScoresOnWhereOneScoreEnds) {
+  verdicts_ = {{{"through", 3}, {"next", 5}}, {{"next", 5}}};
+  begin();
+  report(1);
+  stop();
+  ASSERT_EQ(heard_["devices.score"].size(), 2u);
+  EXPECT_EQ(heard_["devices.score"][1]["from"], 4);
+}
+
 TEST_F(DeviceWatchTest, GoesOnInANewRunWithWhatItKnows) {
   verdicts_ = {json::object(), {{"score", 0.9}, {"sequence", 2}, {"missing", {{4, 5}}}, {"next", 4}}};
   once_started([] {});
