@@ -110,6 +110,8 @@ void ProcessKeeper::take_ready() {
       ended_by_host_ = kNonsense;
       return;
     }
+    ended_by_host_ = illness();  // a limit below what it takes without any work is a mistake that is told at once
+    if (!ended_by_host_.empty()) return;
     frames_->set_largest(static_cast<size_t>(setup_->limits.max_output_bytes) + kLargestOther);
     unanswered_ticks_ = 0;
     next_tick_ = absl::Now() + tick();

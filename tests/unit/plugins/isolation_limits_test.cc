@@ -34,6 +34,13 @@ TEST_F(IsolationLimitsTest, ProcessThatTakesTooMuchMemoryIsEnded) {
   EXPECT_EQ(result({"crashing.echo", 1}), 1);
 }
 
+TEST_F(IsolationLimitsTest, PluginThatTakesTooMuchMemoryToStartIsAProblem) {
+  add(TEST_PLUGINS_FOLDER, "crashing");
+  configure("crashing", {{"isolation", "process"}, {"limits", {{"max_memory_mb", 1}}}});
+  load();
+  EXPECT_THAT(host_->problems(), testing::ElementsAre(AllOf(HasSubstr("MB of memory"), HasSubstr("is 1"))));
+}
+
 TEST_F(IsolationLimitsTest, MemoryFarBeyondTheLimitIsRefusedToThePluginAndCostsNothingElse) {
   load_crashing({{"max_memory_mb", 500}});
   const pid_t before = process();
