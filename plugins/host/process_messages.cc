@@ -181,7 +181,7 @@ void ProcessKeeper::aftermath() {
   enter(Phase::kNone);
   if (!awaited) return;
   settle(absl::FailedPreconditionError(
-      !refusal_.empty() ? refusal_ : absl::StrCat("its process ", how, was == Phase::kStarting ? " in its init" : "")));
+      !refusal_.empty() ? refusal_ : absl::StrCat(was == Phase::kStarting ? "in its init " : "", "its process ", how)));
 }
 
 void ProcessKeeper::answer_crashed(const std::map<uint64_t, Held>& held, const std::string& how) {
