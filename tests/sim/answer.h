@@ -7,10 +7,11 @@
 
 namespace skald::sim {
 
-// What a partner says: a result, or no for good.
+// What a partner says: a result, or no.
 struct Refusal {
   std::string type;
   std::string message;
+  bool final = true;  // asking again would not help
 };
 using Answer = std::variant<nlohmann::json, Refusal>;
 

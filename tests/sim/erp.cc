@@ -1,6 +1,7 @@
 #include "tests/sim/erp.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -24,6 +25,8 @@ Answer Erp::act(const std::string& activity, const json& request) {
 
 Answer Erp::push_outcome(Order& order, const std::string& id, const std::string& outcome) {
   if (order.written == 0) return Refusal{"OrderUnknown", "the outcome comes before the order " + id};
+  if (std::exchange(order.in_conflict, false) && std::hash<std::string>()(id) % 5 == 0)
+    return Refusal{"ErpConflictStorm", "the order " + id + " changes faster than it can be written", false};
   auto& outcomes = order.outcomes;
   const bool told = std::find(outcomes.begin(), outcomes.end(), outcome) != outcomes.end();
   if (!told || defect_ == ShopDefect::kErpForgetsIdempotency) outcomes.push_back(outcome);

@@ -9,6 +9,7 @@
 namespace skald::sim {
 
 // The ERP, as its plugin shows it: an order is written once, and each of its outcomes once, however often it is asked.
+// Some orders are changed by somebody else in the meantime: then it is to be asked again.
 class Erp {
  public:
   explicit Erp(ShopDefect defect) : defect_(defect) {}
@@ -22,6 +23,7 @@ class Erp {
   struct Order {
     int written = 0;
     std::vector<std::string> outcomes;
+    bool in_conflict = true;  // somebody in the ERP changes it while its outcome is written for the first time
   };
 
   Answer push_outcome(Order& order, const std::string& id, const std::string& outcome);

@@ -103,7 +103,7 @@ void ShopWorker::answer(const std::string& token, const Answer& answer) {
   request.set_task_token(token);
   request.mutable_failure()->set_message(refusal.message);
   request.mutable_failure()->mutable_application_failure_info()->set_type(refusal.type);
-  request.mutable_failure()->mutable_application_failure_info()->set_non_retryable(true);
+  request.mutable_failure()->mutable_application_failure_info()->set_non_retryable(refusal.final);
   node_->engine().fail_activity(node_->call(), std::move(request), [](const auto&) {});
 }
 
