@@ -20,24 +20,25 @@ const std::map<std::string, Rule> kRules = {{"erp_wins", Rule::kErpWins},
 const std::map<std::string, std::string> kDefaults = {
     {"items", "erp_wins"}, {"stock", "erp_wins"}, {"orders", "ours_wins"}};
 
-json rule_schema(const std::string& kind) {
+json rule_schema(const std::string& kind, const std::string& description) {
   json names = json::array();
   for (const auto& [name, rule] : kRules) names.push_back(name);
-  return {{"enum", names}, {"default", kDefaults.at(kind)}};
+  return {{"enum", names}, {"default", kDefaults.at(kind)}, {"description", description}};
 }
 
 class Erp final : public Plugin, private Desk {
  public:
   Erp() : Plugin("erp", "0.1.0") {
-    const json conflicts = {
-        {"type", "object"},
-        {"additionalProperties", false},
-        {"properties",
-         {{"items", rule_schema("items")}, {"stock", rule_schema("stock")}, {"orders", rule_schema("orders")}}}};
-    settings({{"url", {{"type", "string"}, {"pattern", "^https?://."}}},
-              {"api_key", {{"type", "string"}, {"secret", true}}},
-              {"conflicts", conflicts}},
-             {"url", "api_key"});
+    const json conflicts = {{"type", "object"},
+                            {"additionalProperties", false},
+                            {"properties",
+                             {{"items", rule_schema("items", "Who is right about an item that both sides changed")},
+                              {"stock", rule_schema("stock", "The same of a stock level")},
+                              {"orders", rule_schema("orders", "The same of an order's outcome")}}}};
+    const json url = {
+        {"type", "string"}, {"pattern", "^https?://."}, {"description", "The ERP's, what /v1/… follows on"}};
+    const json key = {{"type", "string"}, {"secret", true}, {"description", "Sent as Authorization: Bearer …"}};
+    settings({{"url", url}, {"api_key", key}, {"conflicts", conflicts}}, {"url", "api_key"});
     add("push_order", push_order);
     add("push_outcome", push_outcome);
     add("pull", pull);
