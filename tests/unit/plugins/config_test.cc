@@ -83,6 +83,12 @@ TEST_F(PluginConfigTest, EveryProblemIsToldWithItsLine) {
   EXPECT_THAT(all, ContainsRegex("shop.json:1: .*url"));
 }
 
+TEST_F(PluginConfigTest, KeyThatIsBegunIsCompleted) {
+  EXPECT_THAT(problem(R"({"url": "u", "time": 1})"), HasSubstr("did you mean 'timeout'?"));
+  EXPECT_THAT(problem(R"({"url": "u", "isol": 1})"), HasSubstr("did you mean 'isolation'?"));
+  EXPECT_THAT(problem(R"({"url": "u", "colour": 1})"), HasSubstr("there are api_key, drain_seconds, isolation, "));
+}
+
 TEST_F(PluginConfigTest, MistakesOfTheSyntaxHaveALine) {
   EXPECT_THAT(problem("{\n  \"url\": \"u\",\n}"), StartsWith("shop.json:3: this is not JSON: unexpected '}'"));
   EXPECT_THAT(problem("{\n  \"url\": \"u\"\n"), StartsWith("shop.json:3: this is not JSON: unexpected end of input"));
