@@ -189,7 +189,7 @@ absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
   auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = *data_path});
   if (!host.ok()) return host.status();
   plugins = *std::move(host);
-  for (const std::string& problem : plugins->problems()) spdlog::warn("{}", problem);
+  for (const std::string& problem : plugins->problems()) spdlog::error("{}", problem);
   reloader = std::make_unique<PluginReloader>(*plugins);
   transport = std::make_unique<InProcessTransport>(*engine, *namespaces, clock, *timing);
   activities = std::make_unique<worker::ActivityWorker>(

@@ -19,6 +19,10 @@ struct PluginHost::State {
     std::shared_ptr<Lane> lane;
     bool running = true;
   };
+  struct Said {
+    std::string sentence;
+    bool failed = false;
+  };
   struct Activity {
     std::shared_ptr<Lane> lane;
     std::string name;
@@ -38,6 +42,7 @@ struct PluginHost::State {
   std::shared_ptr<Lane> draining;
   std::vector<std::shared_ptr<Lane>> left_behind;  // of old versions that do not end
   std::vector<std::string> problems;
+  std::map<std::string, std::string> missing;  // why it is not loaded, by the name of the plugin and of its file
   std::map<std::string, ActivityMeter> meters;
 
   absl::StatusOr<std::vector<std::string>> files() const;
@@ -45,13 +50,15 @@ struct PluginHost::State {
   absl::Status not_started(const LoadedPlugin& loaded, const absl::Status& why) const;
   void route(const std::string& name, Hosted hosted);
   void unroute(const std::string& name);  // `mutex` is held
+  std::string unknown(const std::string& type) const;
+  void miss(const std::string& name, const absl::Status& why);
   void count(const Call& call, Ending ending);
 
   // Of a reload; each returns what is to be said of it.
-  std::string look_at(const std::string& file, const std::vector<std::string>& files, std::vector<std::string>& seen);
-  std::string take(LoadedPlugin loaded, const std::vector<std::string>& files);
-  std::string replace(const std::string& name, LoadedPlugin loaded);
-  std::string unload(const std::string& name);
+  Said look_at(const std::string& file, const std::vector<std::string>& files, std::vector<std::string>& seen);
+  Said take(LoadedPlugin loaded, const std::vector<std::string>& files);
+  Said replace(const std::string& name, LoadedPlugin loaded);
+  Said unload(const std::string& name);
   bool drain(const std::shared_ptr<Lane>& lane);
 };
 

@@ -113,7 +113,9 @@ void Lane::give(const std::shared_ptr<Call>& call) {
   if (!call->begin(limits_)) return returned(*call);
   const auto& known = facts_.activities;
   if (std::find(known.begin(), known.end(), call->task.activity) == known.end()) {
-    call->answer(application_failure("NotFoundError", absl::StrCat("no activity ", call->type), true), Ending::kFailed);
+    const std::string text = absl::StrCat("no activity ", call->type, ": version ", facts_.version, " of plugin ",
+                                          facts_.name, ", which is loaded now, has none");
+    call->answer(application_failure("NotFoundError", text, false), Ending::kFailed);
     return returned(*call);
   }
   if (backend_->execute(call)) return;

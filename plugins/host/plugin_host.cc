@@ -11,8 +11,14 @@
 
 #include "engine/base/text.h"
 #include "plugins/host/host_state.h"
+#include "plugins/host/secrets.h"
 
 namespace skald::plugins {
+namespace {
+
+std::string stem(const std::string& file) { return std::filesystem::path(file).stem().string(); }
+
+}  // namespace
 
 absl::StatusOr<std::vector<std::string>> PluginHost::State::files() const {
   std::error_code code;
@@ -38,8 +44,11 @@ absl::Status PluginHost::State::add(LoadedPlugin loaded) {
   if (plugins.contains(name))
     return absl::AlreadyExistsError(absl::StrCat(loaded.image->path(), ": plugin ", name, " is there already"));
   auto lane = std::make_shared<Lane>(loaded.backend, loaded.facts, loaded.config.limits);
-  if (auto status = lane->start(loaded.config.text, options.data_path); !status.ok())
-    return not_started(loaded, status);
+  if (auto status = lane->start(loaded.config.text, options.data_path); !status.ok()) {
+    const absl::Status why = not_started(loaded, status);
+    miss(name, why);
+    return why;
+  }
   route(name, {std::move(loaded), std::move(lane)});
   return absl::OkStatus();
 }
@@ -47,6 +56,8 @@ absl::Status PluginHost::State::add(LoadedPlugin loaded) {
 void PluginHost::State::route(const std::string& name, Hosted hosted) {
   std::lock_guard lock(mutex);
   unroute(name);
+  missing.erase(name);
+  missing.erase(stem(hosted.loaded.image->path()));
   for (const std::string& activity : hosted.loaded.facts.activities)
     activities[absl::StrCat(name, ".", activity)] = {hosted.lane, activity};
   plugins.insert_or_assign(name, std::move(hosted));
@@ -55,6 +66,29 @@ void PluginHost::State::route(const std::string& name, Hosted hosted) {
 void PluginHost::State::unroute(const std::string& name) {
   const std::string prefix = name + ".";
   std::erase_if(activities, [&](const auto& entry) { return entry.first.compare(0, prefix.size(), prefix) == 0; });
+}
+
+// Why there is no such activity, and what to do.
+std::string PluginHost::State::unknown(const std::string& type) const {
+  const std::string name = type.substr(0, type.find('.'));
+  std::lock_guard lock(mutex);
+  if (const auto plugin = plugins.find(name); plugin != plugins.end()) {
+    const PluginFacts& facts = plugin->second.loaded.facts;
+    std::vector<std::string> names;
+    for (const std::string& activity : facts.activities) names.push_back(absl::StrCat(name, ".", activity));
+    return absl::StrCat("no activity ", type, ": plugin ", name, ", version ", facts.version, ", has no such; it has ",
+                        names.empty() ? "none" : absl::StrJoin(names, ", "));
+  }
+  const auto problem = missing.find(name);
+  return absl::StrCat(
+      "no activity ", type, ": plugin ", name, " is not loaded: ",
+      problem != missing.end() ? problem->second : absl::StrCat("no file in ", options.folder, " is it"),
+      ". Once it is there, kill -HUP has it loaded, and the next attempt finds it");
+}
+
+void PluginHost::State::miss(const std::string& name, const absl::Status& why) {
+  std::lock_guard lock(mutex);
+  missing.insert_or_assign(name, blank_secrets(std::string(base::text(why))));
 }
 
 void PluginHost::State::count(const Call& call, Ending ending) {
@@ -92,6 +126,7 @@ absl::StatusOr<std::unique_ptr<PluginHost>> PluginHost::load(PluginHostOptions o
       status = loaded.ok() ? state.add(*std::move(loaded)) : loaded.status();
     }
     if (status.ok()) continue;
+    state.miss(stem(file), status);
     if (absl::IsNotFound(status)) {  // it has no configuration and needs one: nobody has asked for it
       spdlog::info("{} is left out: {}", file, base::text(status));
       continue;
@@ -148,10 +183,8 @@ void PluginHost::execute(const worker::api::PollActivityTaskQueueResponse& task,
       ++state_->meters[type].started;
   }
   if (stopping) return done(application_failure("HostStopping", "the host of the plugins stops", false));
-  if (activity.lane == nullptr) {
-    const std::string text = absl::StrCat("no activity ", type, "; there are: ", absl::StrJoin(activities(), ", "));
-    return done(application_failure("NotFoundError", text, true));
-  }
+  // Not for good: its plugin may only be away for a while, and what it has to undo must not be lost.
+  if (activity.lane == nullptr) return done(application_failure("NotFoundError", state_->unknown(type), false));
   if (const int64_t limit = activity.lane->limits().max_input_bytes; size > limit) {
     const std::string text = absl::StrCat("the input of ", type, " has ", size, " bytes, the limit is ", limit);
     return done(application_failure("InputTooLarge", text, true));

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -39,35 +40,44 @@ std::vector<std::string> PluginHost::reload() {
   {
     std::lock_guard lock(state_->mutex);
     state_->problems.clear();
+    std::erase_if(state_->missing, [&](const auto& entry) {
+      return !contains(*files, (std::filesystem::path(state_->options.folder) / (entry.first + ".so")).string());
+    });
   }
-  const auto say = [&said](std::string sentence) {
-    if (!sentence.empty()) said.push_back(std::move(sentence));
-  };
-  for (const std::string& file : *files) say(state_->look_at(file, *files, seen));
+  std::vector<State::Said> all;
+  for (const std::string& file : *files) all.push_back(state_->look_at(file, *files, seen));
   std::vector<std::string> gone;
   for (const auto& [name, hosted] : state_->plugins) {
     if (!contains(seen, name)) gone.push_back(name);
   }
-  for (const std::string& name : gone) say(state_->unload(name));
-  for (const std::string& sentence : said) spdlog::info("{}", sentence);
+  for (const std::string& name : gone) all.push_back(state_->unload(name));
+  for (const auto& [sentence, failed] : all) {
+    if (sentence.empty()) continue;
+    spdlog::log(failed ? spdlog::level::err : spdlog::level::info, "{}", sentence);
+    said.push_back(sentence);
+  }
   return said;
 }
 
 // What becomes of one file; nothing to say if it is as it was. Adds the plugin that it stands for to `seen`.
-std::string PluginHost::State::look_at(const std::string& file, const std::vector<std::string>& files,
-                                       std::vector<std::string>& seen) {
+PluginHost::State::Said PluginHost::State::look_at(const std::string& file, const std::vector<std::string>& files,
+                                                   std::vector<std::string>& seen) {
   const auto known = std::find_if(plugins.begin(), plugins.end(),
                                   [&](const auto& entry) { return entry.second.loaded.image->path() == file; });
-  const auto refused = [&](const absl::Status& why) {
+  const auto refused = [&](const absl::Status& why) -> Said {
     std::string sentence(base::text(why));
     {
       std::lock_guard lock(mutex);
       problems.push_back(sentence);
     }
-    if (known == plugins.end()) return sentence;
+    if (known == plugins.end()) {
+      miss(std::filesystem::path(file).stem().string(), why);
+      return {sentence, !absl::IsNotFound(why)};  // what needs a configuration and has none: nobody has asked for it
+    }
     seen.push_back(known->first);
-    return absl::StrCat("plugin ", known->first, ": version ", known->second.loaded.facts.version,
-                        " goes on as it was: ", sentence);
+    return {absl::StrCat("plugin ", known->first, ": version ", known->second.loaded.facts.version,
+                         " goes on as it was: ", sentence),
+            true};
   };
   auto image = LibraryImage::read(file);
   if (!image.ok()) return refused(image.status());
@@ -77,7 +87,7 @@ std::string PluginHost::State::look_at(const std::string& file, const std::vecto
     if (!config.ok()) return refused(config.status());
     if (config->text == old.config.text && config->host == old.config.host) {
       seen.push_back(known->first);
-      return "";
+      return {};
     }
   }
   auto loaded = load_plugin(*std::move(image), load_options);
@@ -87,7 +97,7 @@ std::string PluginHost::State::look_at(const std::string& file, const std::vecto
 }
 
 // A plugin that is new or has changed.
-std::string PluginHost::State::take(LoadedPlugin loaded, const std::vector<std::string>& files) {
+PluginHost::State::Said PluginHost::State::take(LoadedPlugin loaded, const std::vector<std::string>& files) {
   const std::string name = loaded.facts.name, version = loaded.facts.version;
   const auto old = plugins.find(name);
   if (old != plugins.end()) {
@@ -96,12 +106,12 @@ std::string PluginHost::State::take(LoadedPlugin loaded, const std::vector<std::
   }
   if (auto status = add(std::move(loaded)); !status.ok()) {
     std::lock_guard lock(mutex);
-    return problems.emplace_back(base::text(status));
+    return {problems.emplace_back(base::text(status)), true};
   }
-  return absl::StrCat("plugin ", name, ": version ", version, ": loaded");
+  return {absl::StrCat("plugin ", name, ": version ", version, ": loaded")};
 }
 
-std::string PluginHost::State::replace(const std::string& name, LoadedPlugin loaded) {
+PluginHost::State::Said PluginHost::State::replace(const std::string& name, LoadedPlugin loaded) {
   Hosted old = plugins.at(name);
   const auto next = std::make_shared<Lane>(loaded.backend, loaded.facts, loaded.config.limits);
   const std::string versions = changed(old.loaded.facts, loaded.facts);
@@ -110,17 +120,18 @@ std::string PluginHost::State::replace(const std::string& name, LoadedPlugin loa
   const bool ended = drain(old.lane);
   {
     std::lock_guard lock(mutex);
-    if (stopping) return absl::StrCat(versions, "not reloaded, as the host stops");
+    if (stopping) return {absl::StrCat(versions, "not reloaded, as the host stops")};
   }
   const absl::Status started = next->start(loaded.config.text, options.data_path);
-  if (started.ok()) return absl::StrCat(versions, "reloaded");
+  if (started.ok()) return {absl::StrCat(versions, "reloaded")};
 
   const std::string why(base::text(not_started(loaded, started)));
   if (!ended) {
     std::lock_guard lock(mutex);
     plugins.at(name).running = false;
     problems.push_back(why);
-    return absl::StrCat(versions, "not reloaded, and the old version has not ended: start the host again: ", why);
+    return {absl::StrCat(versions, "not reloaded, and the old version has not ended: start the host again: ", why),
+            true};
   }
   const auto again = std::make_shared<Lane>(old.loaded.backend, old.loaded.facts, old.loaded.config.limits);
   old.lane = again;
@@ -130,12 +141,13 @@ std::string PluginHost::State::replace(const std::string& name, LoadedPlugin loa
   std::lock_guard lock(mutex);
   plugins.at(name).running = back.ok();
   problems.push_back(why);
-  return back.ok() ? absl::StrCat(versions, "not reloaded, the old version goes on: ", why)
-                   : absl::StrCat(versions, "not reloaded, and the old version does not start again either: ", why,
-                                  "; ", back.message());
+  return {back.ok() ? absl::StrCat(versions, "not reloaded, the old version goes on: ", why)
+                    : absl::StrCat(versions, "not reloaded, and the old version does not start again either: ", why,
+                                   "; ", back.message()),
+          true};
 }
 
-std::string PluginHost::State::unload(const std::string& name) {
+PluginHost::State::Said PluginHost::State::unload(const std::string& name) {
   const Hosted old = plugins.at(name);
   {
     std::lock_guard lock(mutex);
@@ -144,7 +156,7 @@ std::string PluginHost::State::unload(const std::string& name) {
   drain(old.lane);
   std::lock_guard lock(mutex);
   plugins.erase(name);
-  return absl::StrCat("plugin ", name, ": version ", old.loaded.facts.version, ": unloaded, as its file is gone");
+  return {absl::StrCat("plugin ", name, ": version ", old.loaded.facts.version, ": unloaded, as its file is gone")};
 }
 
 // Ends a plugin's lane: what runs gets its time, and then is answered. stop() cuts this short. Whether it has ended.

@@ -135,7 +135,7 @@ void Plugin::execute(const skald_task* task, skald_call* call) {
 
 void Plugin::start(const std::shared_ptr<Context>& context, json input) {
   const auto at = std::find(names_.begin(), names_.end(), context->activity);
-  if (at == names_.end()) throw ActivityError("NotFoundError", "no activity " + context->activity, true);
+  if (at == names_.end()) throw ActivityError("NotFoundError", "no activity " + context->activity, false);
   const Entry& entry = entries_[static_cast<size_t>(at - names_.begin())];
   Fault fault;
   if (sandbox_) {

@@ -30,11 +30,6 @@ TEST_F(PluginLoadingTest, OtherInterfaceVersion) {
   expect_problem(HasSubstr("was built for plugin interface 3, this host speaks 2: build it again"));
 }
 
-TEST_F(PluginLoadingTest, FileThatIsNoLibrary) {
-  std::ofstream(folder_ + "/text.so") << "not a library";
-  expect_problem(AllOf(HasSubstr("cannot load plugin"), HasSubstr("text.so")));
-}
-
 TEST_F(PluginLoadingTest, LibraryThatIsNoPlugin) {
   add(TEST_PLUGINS_FOLDER, "no_entry");
   expect_problem(HasSubstr("does not export skald_plugin_entry"));
@@ -135,6 +130,28 @@ TEST_F(PluginLoadingTest, DataFileThatIsNone) {
   std::ofstream(data_path_ + ".payment.sqlite") << std::string(5000, 'x');
   expect_problem(AllOf(HasSubstr("plugin payment did not start"), HasSubstr(".payment.sqlite is damaged"),
                        HasSubstr("not a database"), HasSubstr("put a backup of this file in its place")));
+}
+
+TEST_F(PluginLoadingTest, ActivitiesOfAPluginThatIsNotLoadedAreTriedAgain) {
+  add(TEST_PLUGINS_FOLDER, "leaky");
+  configure("leaky", {{"key", "env:SKALD_TEST_FORGOTTEN"}});
+  load();
+  const auto expect_retried = [this](const std::string& type, const testing::Matcher<std::string>& sentence) {
+    const Failure failed = failure(Task{type});
+    EXPECT_EQ(failed.application_failure_info().type(), "NotFoundError");
+    EXPECT_FALSE(failed.application_failure_info().non_retryable());
+    EXPECT_THAT(failed.message(), sentence);
+    EXPECT_THAT(failed.message(), testing::Not(HasSubstr("there are:")));
+  };
+  expect_retried("leaky.fail", AllOf(HasSubstr("plugin leaky is not loaded: "), HasSubstr("SKALD_TEST_FORGOTTEN")));
+  expect_retried("missing.fail", HasSubstr("plugin missing is not loaded: no file in " + folder_));
+  configure("leaky", {{"key", "file:key"}, {"refuse", true}});
+  std::ofstream(folder_ + "/key") << "hop&pole";
+  host_->reload();
+  expect_retried("leaky.fail", HasSubstr("plugin leaky is not loaded: plugin leaky did not start"));
+  configure("leaky", {{"key", "file:key"}});
+  host_->reload();
+  EXPECT_EQ(error({"leaky.fail"}), "Wrong***");
 }
 
 TEST_F(PluginLoadingTest, FolderThatIsNotThere) {

@@ -214,6 +214,20 @@ TEST_P(ReloadTest, HostThatStopsCutsADrainShort) {
   EXPECT_THAT(reloaded.get(), ElementsAre(HasSubstr("not reloaded, as the host stops")));
 }
 
+TEST_P(ReloadTest, WhatFailsIsLoggedAsAnError) {
+  put_version(1);
+  load();
+  put_version(3);
+  host_->reload();
+  std::ofstream(file_) << "not a library";
+  host_->reload();
+  put_version(2);
+  host_->reload();
+  EXPECT_THAT(log_at_end(), AllOf(HasSubstr("[error] plugin versioned: version 1.0 -> 3.0: not reloaded"),
+                                  HasSubstr("[error] plugin versioned: version 1.0 goes on as it was"),
+                                  HasSubstr("[info] plugin versioned: version 1.0 -> 2.0: reloaded")));
+}
+
 TEST_P(ReloadTest, FolderThatIsGoneChangesNothing) {
   put_version(1);
   load();
