@@ -1,5 +1,6 @@
 #include "plugins/host/library.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -7,8 +8,11 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -50,6 +54,43 @@ class Mapped {
   void* const at_;
 };
 
+constexpr uint64_t kNowhere = UINT64_MAX;
+
+uint64_t end_of(uint64_t offset, uint64_t size) { return offset > kNowhere - size ? kNowhere : offset + size; }
+
+// How long the file must be for what its headers speak of; the loader would not ask, and die of SIGBUS.
+uint64_t length_of(std::string_view bytes, const ElfW(Ehdr) & header) {
+  const uint64_t programs = end_of(header.e_phoff, uint64_t{header.e_phnum} * sizeof(ElfW(Phdr)));
+  const uint64_t sections =
+      header.e_shoff == 0 ? 0 : end_of(header.e_shoff, uint64_t{header.e_shnum} * uint64_t{header.e_shentsize});
+  uint64_t length = std::max({uint64_t{sizeof header}, programs, sections});
+  if (programs > bytes.size()) return length;
+  for (size_t i = 0; i < header.e_phnum; ++i) {
+    ElfW(Phdr) program;
+    std::memcpy(&program, bytes.data() + header.e_phoff + i * sizeof program, sizeof program);
+    if (program.p_type != PT_NULL) length = std::max(length, end_of(program.p_offset, program.p_filesz));
+  }
+  return length;
+}
+
+absl::Status check_file(const std::string& path, std::string_view bytes) {
+  const auto refused = [&](const std::string& why) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot load plugin ", path, ": ", why));
+  };
+  if (!bytes.starts_with(ELFMAG)) return refused("it is not a shared library: build it again, or take it away");
+  ElfW(Ehdr) header{};
+  std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof header));
+  if (bytes.size() >= sizeof header) {
+    const int bits = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
+    if (header.e_ident[EI_CLASS] != bits || header.e_type != ET_DYN || header.e_phentsize != sizeof(ElfW(Phdr)))
+      return refused("it is not a shared library for this machine: build it again, or take it away");
+  }
+  const uint64_t length = bytes.size() < sizeof header ? sizeof header : length_of(bytes, header);
+  if (length <= bytes.size()) return absl::OkStatus();
+  return refused(absl::StrCat("it is cut short: it has ", bytes.size(), " bytes and its headers speak of ",
+                              length == kNowhere ? "more than any file has" : absl::StrCat(length), ": copy it again"));
+}
+
 absl::Status check(const std::string& path, const skald_plugin* plugin) {
   if (plugin == nullptr)
     return absl::InvalidArgumentError(absl::StrCat(path, ": its skald_plugin_entry returned nothing"));
@@ -89,7 +130,8 @@ absl::StatusOr<std::shared_ptr<const LibraryImage>> LibraryImage::read(const std
   const std::string name = path.substr(path.rfind('/') + 1).substr(0, 200);
   const int copy = memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   const bool copied = copy >= 0 && fstat(file, &about) == 0 && copy_all(file, copy, static_cast<size_t>(about.st_size));
-  const absl::Status status = copied ? absl::OkStatus() : failed(path, "read");
+  const auto size = static_cast<size_t>(about.st_size);
+  const absl::Status status = copied ? check_file(path, Mapped(copy, size).bytes()) : failed(path, "read");
   close(file);
   if (!status.ok()) {
     if (copy >= 0) close(copy);
@@ -97,7 +139,7 @@ absl::StatusOr<std::shared_ptr<const LibraryImage>> LibraryImage::read(const std
   }
   // Processes of isolated plugins get it too.
   fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
-  return std::shared_ptr<const LibraryImage>(new LibraryImage(path, copy, static_cast<size_t>(about.st_size)));
+  return std::shared_ptr<const LibraryImage>(new LibraryImage(path, copy, size));
 }
 
 LibraryImage::~LibraryImage() { close(fd_); }
@@ -111,7 +153,10 @@ bool LibraryImage::operator==(const LibraryImage& other) const {
 absl::StatusOr<const skald_plugin*> open_library(int fd, const std::string& path) {
   const std::string name = absl::StrCat("/proc/self/fd/", fd);
   void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return absl::InvalidArgumentError(absl::StrCat("cannot load plugin ", path, ": ", dlerror()));
+  if (library == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot load plugin ", path, ": ", absl::StrReplaceAll(dlerror(), {{name, path}})));
+  }
   const auto entry = reinterpret_cast<skald_plugin_entry_fn>(dlsym(library, "skald_plugin_entry"));
   if (entry == nullptr) {
     return absl::InvalidArgumentError(

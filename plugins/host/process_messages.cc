@@ -181,7 +181,9 @@ void ProcessKeeper::aftermath() {
   enter(Phase::kNone);
   if (!awaited) return;
   settle(absl::FailedPreconditionError(
-      !refusal_.empty() ? refusal_ : absl::StrCat(was == Phase::kStarting ? "in its init " : "", "its process ", how)));
+      !refusal_.empty()         ? refusal_
+      : was == Phase::kStarting ? absl::StrCat("in its init its process ", how)
+                                : absl::StrCat("cannot load plugin ", image_->path(), ": its process ", how)));
 }
 
 void ProcessKeeper::answer_crashed(const std::map<uint64_t, Held>& held, const std::string& how) {

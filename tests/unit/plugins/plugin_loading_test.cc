@@ -30,6 +30,33 @@ TEST_F(PluginLoadingTest, OtherInterfaceVersion) {
   expect_problem(HasSubstr("was built for plugin interface 3, this host speaks 2: build it again"));
 }
 
+TEST_F(PluginLoadingTest, FileThatIsNoLibrary) {
+  std::ofstream(folder_ + "/text.so") << "not a library";
+  expect_problem(AllOf(HasSubstr("cannot load plugin"), HasSubstr("text.so: it is not a shared library"),
+                       testing::Not(HasSubstr("/proc/self/fd"))));
+}
+
+TEST_F(PluginLoadingTest, FileThatIsEmpty) {
+  std::ofstream(folder_ + "/empty.so").flush();
+  expect_problem(HasSubstr("empty.so: it is not a shared library"));
+}
+
+TEST_F(PluginLoadingTest, FileThatIsCutShort) {
+  const std::string whole = std::string(TEST_PLUGINS_FOLDER) + "/faulty.so", part = folder_ + "/faulty.so";
+  const uintmax_t size = std::filesystem::file_size(whole);
+  for (const char* isolation : {"none", "process"}) {
+    configure("faulty", {{"isolation", isolation}});
+    for (const uintmax_t left : {uintmax_t{5}, uintmax_t{63}, uintmax_t{64}, uintmax_t{4096}, uintmax_t{20000},
+                                 size / 2, size - 5000, size - 1}) {
+      std::filesystem::copy_file(whole, part, std::filesystem::copy_options::overwrite_existing);
+      std::filesystem::resize_file(part, left);
+      load();
+      EXPECT_THAT(host_->problems(), ElementsAre(AllOf(HasSubstr(part + ": it is cut short"),
+                                                       HasSubstr("it has " + std::to_string(left) + " bytes"))));
+    }
+  }
+}
+
 TEST_F(PluginLoadingTest, LibraryThatIsNoPlugin) {
   add(TEST_PLUGINS_FOLDER, "no_entry");
   expect_problem(HasSubstr("does not export skald_plugin_entry"));

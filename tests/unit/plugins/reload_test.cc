@@ -169,6 +169,15 @@ TEST_P(ReloadTest, NewOneThatCannotBeLoadedDoesNotDisturbTheOldOne) {
   EXPECT_EQ(result(running.get()), 1);
 }
 
+TEST_P(ReloadTest, FileThatIsCutShortDoesNotDisturbTheOldOne) {
+  put_version(1);
+  load();
+  put_version(2);
+  std::filesystem::resize_file(file_, 20000);
+  EXPECT_THAT(host_->reload(), ElementsAre(AllOf(HasSubstr("goes on as it was"), HasSubstr("it is cut short"))));
+  EXPECT_EQ(version(), 1);
+}
+
 TEST_P(ReloadTest, BooksGoFromOneVersionToTheNext) {
   put_version(1);
   load();
