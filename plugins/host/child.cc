@@ -1,9 +1,12 @@
 #include "plugins/host/child.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -69,6 +72,35 @@ struct Actions {
   }
 };
 
+// What programs need to run at all. The rest may hold secrets of the host and of other plugins.
+bool is_for_children(std::string_view variable) {
+  static constexpr std::string_view kPassed[] = {"PATH",
+                                                 "HOME",
+                                                 "USER",
+                                                 "LANG",
+                                                 "TZ",
+                                                 "TMPDIR",
+                                                 "LD_LIBRARY_PATH",
+                                                 "SSL_CERT_FILE",
+                                                 "SSL_CERT_DIR",
+                                                 "ASAN_OPTIONS",
+                                                 "LSAN_OPTIONS",
+                                                 "MSAN_OPTIONS",
+                                                 "TSAN_OPTIONS",
+                                                 "UBSAN_OPTIONS"};
+  const std::string_view name = variable.substr(0, variable.find('='));
+  return name.starts_with("LC_") || std::find(std::begin(kPassed), std::end(kPassed), name) != std::end(kPassed);
+}
+
+std::vector<char*> environment_of_child() {
+  std::vector<char*> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (is_for_children(*variable)) variables.push_back(*variable);
+  }
+  variables.push_back(nullptr);
+  return variables;
+}
+
 std::string signal_text(int number) {
   const char* const name = sigabbrev_np(number);
   return absl::StrCat("was ended by signal ", number, name == nullptr ? "" : absl::StrCat(" (SIG", name, ")"));
@@ -97,8 +129,10 @@ absl::StatusOr<std::unique_ptr<Child>> Child::spawn(const std::vector<std::strin
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
+  std::vector<char*> environment = environment_of_child();
   pid_t pid = 0;
-  if (const int error = posix_spawn(&pid, file.c_str(), &actions.files, &actions.attributes, arguments.data(), environ);
+  if (const int error =
+          posix_spawn(&pid, file.c_str(), &actions.files, &actions.attributes, arguments.data(), environment.data());
       error != 0)
     return failed(file.c_str(), error);
   return std::unique_ptr<Child>(new Child(pid, mine.release(), read_end.release()));
@@ -127,13 +161,18 @@ int64_t Child::resident_bytes() const {
   return second == nullptr ? 0 : std::strtoll(second, nullptr, 10) * sysconf(_SC_PAGESIZE);
 }
 
+// With all that it has started: they are in its group.
 void Child::kill() {
-  if (!waited_) ::kill(pid_, SIGKILL);
+  if (!waited_) ::kill(-pid_, SIGKILL);
 }
 
 std::string Child::wait() {
   if (waited_) return "has ended";
   int status = 0;
+  siginfo_t ended;
+  while (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  kill();  // what it has left behind; until it is waited for nobody else has its number
   while (waitpid(pid_, &status, 0) < 0) {
     if (errno != EINTR) {
       status = 0;

@@ -10,8 +10,9 @@
 namespace skald::plugins {
 
 // A process that runs `command` with "--fd 3" added: file descriptor 3 is its end of a socket pair, 4 is `library`,
-// what it writes to its standard output and error comes out of output(), and it inherits nothing else. It is ended and
-// waited for by the destructor. Not thread-safe.
+// what it writes to its standard output and error comes out of output(), and it inherits nothing else. What it has
+// started ends with it, unless that has left its process group. It is ended and waited for by the destructor. Not
+// thread-safe.
 class Child {
  public:
   static absl::StatusOr<std::unique_ptr<Child>> spawn(const std::vector<std::string>& command, int library);

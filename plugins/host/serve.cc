@@ -346,7 +346,8 @@ int serve_isolated(int fd) {
     return 2;
   }
   // The host decides when its plugins end; and they end with it, whichever of the two ways is quicker.
-  for (const int ignored : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) signal(ignored, SIG_IGN);
+  // A handler, since a program that the plugin starts would inherit that they are ignored.
+  for (const int ignored : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) signal(ignored, [](int) {});
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setvbuf(stdout, nullptr, _IOLBF, 0);
   // When the machine has no memory left, it is to go before its host.

@@ -10,6 +10,20 @@ using testing::Not;
 
 class IsolationTest : public IsolationHostTest {
  protected:
+  static std::string contents(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // Whoever is waited for by nobody may remain as a zombie.
+  static bool runs(pid_t pid) {
+    const std::string status = contents("/proc/" + std::to_string(pid) + "/status");
+    return !status.empty() && status.find("State:\tZ") == std::string::npos;
+  }
+  static void expect_end(pid_t pid) {
+    for (int i = 0; i < 500 && runs(pid); ++i) usleep(10000);
+    EXPECT_FALSE(runs(pid));
+    kill(pid, SIGKILL);
+  }
   // Fails so, and the next attempt finds the plugin there again, in another process.
   void expect_crash(const Task& task, const testing::Matcher<std::string>& how) {
     const pid_t before = process();
@@ -39,6 +53,17 @@ TEST_F(IsolationTest, InheritsNothingAndIsToldItsSecretsInPrivate) {
   EXPECT_EQ(seen["blocks_termination"], false);
   EXPECT_EQ(seen["secret_is_seen"], false);
   EXPECT_EQ(failure(Task{"crashing.tell_secret"}).message(), "the key is ***");
+}
+
+TEST_F(IsolationTest, InheritsNoSecretsOfTheEnvironment) {
+  setenv("SKALD_STORE_PASSWORD", "a-secret-value", 1);
+  setenv("SKALD_TEST_TOKEN", "another-plugins", 1);
+  setenv("LC_TEST", "C.UTF-8", 1);
+  load_crashing();
+  const std::string environment = contents("/proc/" + std::to_string(process()) + "/environ");
+  for (const char* name : {"SKALD_STORE_PASSWORD", "SKALD_TEST_TOKEN", "LC_TEST"}) unsetenv(name);
+  EXPECT_THAT(environment, Not(HasSubstr("SKALD_")));
+  EXPECT_THAT(environment, AllOf(HasSubstr("PATH="), HasSubstr("LC_TEST=C.UTF-8")));
 }
 
 TEST_F(IsolationTest, AbortCostsTheAttempt) {
@@ -168,6 +193,25 @@ TEST_F(IsolationTest, EndsWithItsHost) {
   EXPECT_EQ(kill(child, 0), -1);
 }
 
+TEST_F(IsolationTest, WhatItHasStartedEndsWithIt) {
+  load_crashing();
+  const auto program = result({"crashing.start_program"}).get<pid_t>();
+  EXPECT_TRUE(runs(program));
+  crash({"crashing.abort"});
+  expect_end(program);
+  const auto another = result({"crashing.start_program"}).get<pid_t>();
+  host_.reset();
+  expect_end(another);
+}
+
+TEST_F(IsolationTest, WhatItHasStartedCanBeTerminated) {
+  load_crashing();
+  const auto program = result({"crashing.start_program"}).get<pid_t>();
+  while (contents("/proc/" + std::to_string(program) + "/comm") != "sleep\n") usleep(1000);
+  kill(program, SIGTERM);
+  expect_end(program);
+}
+
 TEST_F(IsolationTest, OverwrittenFileDoesNotReachWhatRuns) {
   load_crashing();
   std::ofstream(folder_ + "/crashing.so") << "garbage";
@@ -182,6 +226,16 @@ TEST_F(IsolationTest, PluginThatCannotBeLoadedIsAProblemAsItIsHere) {
   load();
   EXPECT_THAT(host_->problems(), ElementsAre(HasSubstr("plugin malformed did not start"),
                                              HasSubstr("was built for plugin interface 3, this host speaks 2")));
+}
+
+TEST_F(IsolationTest, ProcessThatEndsWhileItLoadsNamesItsFile) {
+  add(TEST_PLUGINS_FOLDER, "crashing");
+  configure("crashing", {{"isolation", "process"}});
+  auto given = options();
+  given.isolation_command = {"/bin/false"};
+  load(given);
+  EXPECT_THAT(host_->problems(),
+              ElementsAre(AllOf(HasSubstr(folder_ + "/crashing.so"), HasSubstr("ended with exit code 1"))));
 }
 
 TEST_F(IsolationTest, ProcessThatCannotBeStartedIsAProblem) {
