@@ -6,6 +6,8 @@
 #include <set>
 #include <string_view>
 
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_split.h>
 #include <nlohmann/json.hpp>
 
 namespace skald::plugins {
@@ -51,7 +53,13 @@ std::shared_ptr<const Needles> with(const Needles* before, const std::vector<std
   auto after = std::make_shared<Needles>();
   if (before != nullptr) after->values = before->values;
   for (const std::string& value : values) {
-    if (value.size() >= kShortestBlankedSecret) after->values.insert(value);
+    if (value.size() < kShortestBlankedSecret) continue;
+    after->values.insert(value);
+    // Logs come line by line, and so does a key that is told there.
+    for (const absl::string_view piece : absl::StrSplit(value, absl::ByAnyChar("\r\n"))) {
+      const absl::string_view line = absl::StripAsciiWhitespace(piece);
+      if (line.size() >= kShortestBlankedSecret) after->values.emplace(line.data(), line.size());
+    }
   }
   std::set<std::string> forms;
   for (const std::string& value : after->values) {

@@ -11,8 +11,8 @@ constexpr size_t kShortestBlankedSecret = 6;  // shorter ones would blank innoce
 // answers may still hold a value that has been replaced. Thread-safe.
 void remember_secrets(const std::vector<std::string>& values);
 
-// The text with *** in place of every secret that is remembered, as it is or as JSON or URLs write it. Cheap when none
-// is. Thread-safe.
+// The text with *** in place of every secret that is remembered, and of each line of one, as it is or as JSON or URLs
+// write it. Cheap when none is. Thread-safe.
 std::string blank_secrets(std::string text);
 
 // The same for a JSON text, however its strings are escaped.

@@ -56,6 +56,14 @@ TEST_P(SecretLeaksTest, FailuresDoNotTellASecret) {
   EXPECT_EQ(failed.application_failure_info().details().payloads(0).data(), R"({"key":"***"})");
 }
 
+TEST_P(SecretLeaksTest, LogDoesNotTellASecretOfSeveralLines) {
+  std::ofstream(folder_ + "/key") << "first of three\nsecond of three\nthird of three\n";
+  load_leaky(false);
+  run({"leaky.complete"});
+  host_.reset();
+  EXPECT_THAT(log_.str(), AllOf(HasSubstr("***"), Not(HasSubstr("of three"))));
+}
+
 TEST_P(SecretLeaksTest, ReasonNotToStartDoesNotTellASecret) {
   load_leaky(true);
   EXPECT_THAT(host_->problems(), testing::ElementsAre(AllOf(HasSubstr("the key *** is wrong"), blanked())));

@@ -43,6 +43,14 @@ TEST(BlankedSecrets, AreBlankedWholeWhenOneIsAPartOfAnother) {
   EXPECT_EQ(blank_secrets("abcdef-long abcdef"), "*** ***");
 }
 
+TEST(BlankedSecrets, OfSeveralLinesAreBlankedLineByLine) {
+  remember_secrets({"-----BEGIN KEY-----\r\n  bG9uZyBhbmQ\nbm90IHNob3J0\nend\n"});
+  EXPECT_EQ(blank_secrets("[leaky] bG9uZyBhbmQ"), "[leaky] ***");
+  EXPECT_EQ(blank_secrets("[leaky] bm90IHNob3J0"), "[leaky] ***");
+  EXPECT_EQ(blank_secrets("the end"), "the end") << "a line that is too short";
+  EXPECT_EQ(blank_secrets("bm90IHNob3J0\nend\n"), "***\nend\n");
+}
+
 TEST(BlankedSecrets, ThatAreTooShortAreNotBlanked) {
   remember_secrets({"table"});
   EXPECT_EQ(blank_secrets("a table"), "a table");
