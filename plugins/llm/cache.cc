@@ -20,9 +20,10 @@ std::optional<json> find_cached(EffectStore& db, const std::string& key, int64_t
 void keep_cached(EffectStore& db, const std::string& key, const json& answer, int64_t now_ms, int64_t seconds) {
   db.run("DELETE FROM cached_answers WHERE expires <= ?", {now_ms});
   const int64_t expires = now_ms + seconds * 1000;
-  db.run("UPDATE cached_answers SET expires = ?, answer = ? WHERE cache_key = ?", {expires, answer.dump(), key});
+  const std::string text = answer.dump(-1, ' ', false, json::error_handler_t::replace);
+  db.run("UPDATE cached_answers SET expires = ?, answer = ? WHERE cache_key = ?", {expires, text, key});
   if (db.changed() > 0) return;
-  db.run("INSERT INTO cached_answers (cache_key, expires, answer) VALUES (?, ?, ?)", {key, expires, answer.dump()});
+  db.run("INSERT INTO cached_answers (cache_key, expires, answer) VALUES (?, ?, ?)", {key, expires, text});
 }
 
 }  // namespace skald::plugin::llm

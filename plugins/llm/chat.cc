@@ -2,12 +2,16 @@
 
 #include <stdexcept>
 
+#include "plugins/llm/trouble.h"
+
 namespace skald::plugin::llm {
 namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMostCalls = 64;  // of one streamed answer
+constexpr size_t kMostCalls = 64;            // of one streamed answer
+constexpr int64_t kMostTokens = 1000000000;  // of one request
+constexpr size_t kMostTold = 500;            // bytes of an endpoint's words in a failure
 
 // A text that may be missing, null or of another type: then nothing.
 std::string text_in(const json& holder, const char* key) {
@@ -40,7 +44,7 @@ std::string error_in(const json& body) {
   const auto error = body.find("error");
   if (error == body.end() || error->is_null()) return {};
   const std::string said = error->is_object() ? text_in(*error, "message") : std::string();
-  return "the endpoint reports an error" + (said.empty() ? "" : ": " + said.substr(0, 500));
+  return "the endpoint reports an error" + (said.empty() ? "" : ": " + beginning_of(said, kMostTold));
 }
 
 }  // namespace

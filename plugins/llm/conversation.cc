@@ -47,7 +47,7 @@ json keep_conversation(EffectStore& db, const std::string& decision_id, int64_t 
   const int64_t now = now_ms();
   db.run("DELETE FROM conversations WHERE kept_ms < ?", {now - kKeptMs});
   db.run("INSERT INTO conversations (decision_id, round, kept_ms, state) VALUES (?, ?, ?, ?)",
-         {decision_id, round, now, state.dump()});
+         {decision_id, round, now, state.dump(-1, ' ', false, json::error_handler_t::replace)});
   return state;
 }
 

@@ -201,15 +201,20 @@ Async<json> Decider::decide(Context& context, json input) {
   Turn turn;
   std::exception_ptr thrown;
   std::optional<Trouble> trouble;
+  bool opened = false;  // what cannot be read from then on is the endpoint's
   try {
     Async<void> opening = open(work);
     co_await opening;
+    opened = true;
     Async<Turn> turning = next_turn(context, work.dialogue, *work.prompt, work.request.inputs, settings_, endpoint_,
                                     work.meter, work.until);
     turn = co_await turning;
   } catch (const Trouble& t) {
     trouble = t;
     thrown = std::make_exception_ptr(t.as_failure());
+  } catch (const json::exception& e) {
+    if (opened) trouble = unreadable(e);
+    thrown = trouble ? std::make_exception_ptr(trouble->as_failure()) : std::current_exception();
   } catch (...) {
     thrown = std::current_exception();
   }

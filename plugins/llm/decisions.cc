@@ -25,9 +25,11 @@ std::string position_of(const json& record) {
   return std::string(time) + record["decision_id"].get<std::string>();
 }
 
+std::string stored(const json& record) { return record.dump(-1, ' ', false, json::error_handler_t::replace); }
+
 void write(EffectStore& db, const json& record) {
   db.run("UPDATE decisions SET status = ?, record = ? WHERE decision_id = ?",
-         {record["status"].get<std::string>(), record.dump(), record["decision_id"].get<std::string>()});
+         {record["status"].get<std::string>(), stored(record), record["decision_id"].get<std::string>()});
 }
 
 // The caller's, to be changed.
@@ -112,7 +114,7 @@ json put_decision(EffectStore& db, json record) {
       "?, ?)",
       {record["decision_id"].get<std::string>(), record["namespace"].get<std::string>(),
        record["agent"].get<std::string>(), record["about"].get<std::string>(), record["status"].get<std::string>(),
-       position_of(record), record.dump()});
+       position_of(record), stored(record)});
   return record;
 }
 

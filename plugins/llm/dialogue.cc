@@ -16,6 +16,8 @@ constexpr const char* kRules =
     "them.\nAnswer with one JSON object and nothing else. `confidence` (0 to 1) says how sure you are, and "
     "`explanation` tells a person why.";
 
+constexpr size_t kMostRefusal = 300;  // bytes of a model's words in a failure
+
 constexpr const char* kNoMoreTools = "No tools are left to you. Decide with what you have.";
 
 std::string knowledge_text(const std::vector<Passage>& passages, Redaction& redaction) {
@@ -157,7 +159,8 @@ Async<Turn> next_turn(Context& context, Dialogue& dialogue, const Prompt& prompt
     ChatQuestion question = question_for(dialogue, prompt, settings);
     const std::string asked = question.model;
     if (dialogue.model.empty()) dialogue.model = asked;
-    const TokenUse expected = expected_use(chat_body(question).dump().size(), question.max_tokens);
+    const TokenUse expected = expected_use(
+        chat_body(question).dump(-1, ' ', false, json::error_handler_t::replace).size(), question.max_tokens);
     Async<void> reserving = meter.reserve(asked, expected);
     co_await reserving;
     Spent spent;
@@ -180,7 +183,7 @@ Async<Turn> next_turn(Context& context, Dialogue& dialogue, const Prompt& prompt
     if (answer.is_refusal())
       throw Trouble(Reason::kRefused,
                     "the model refuses to answer: " +
-                        (answer.refusal.empty() ? answer.finish_reason : answer.refusal.substr(0, 300)));
+                        (answer.refusal.empty() ? answer.finish_reason : beginning_of(answer.refusal, kMostRefusal)));
     if (!answer.tool_calls.empty()) {
       Turn turn{take_calls(dialogue, prompt, inputs, answer), nullptr};
       if (!turn.tool_calls.empty()) co_return turn;

@@ -47,7 +47,7 @@ std::string told(const HttpResponse& response) {
     if (error.is_string()) said = error;
   }
   std::string text = "the endpoint answers " + std::to_string(response.status);
-  if (!said.empty()) text += ": " + said.substr(0, kMostTold);
+  if (!said.empty()) text += ": " + beginning_of(said, kMostTold);
   return text;
 }
 

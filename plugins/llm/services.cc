@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 
 constexpr size_t kMostTexts = 2048;
 constexpr size_t kMostDocumentBytes = 4 << 20;
+constexpr size_t kMostRefusal = 300;  // bytes of a model's words in a failure
 constexpr int64_t kLongestTimeoutMs = 86400000;
 
 std::string meter_key(const Context& context) { return "a-" + sha256(context.idempotency_key).substr(0, 24); }
@@ -108,6 +109,8 @@ Async<json> Services::chat(Context& context, json input) {
     result = co_await talking;
   } catch (const Trouble& trouble) {
     thrown = std::make_exception_ptr(trouble.as_failure());
+  } catch (const json::exception& e) {
+    thrown = std::make_exception_ptr(unreadable(e).as_failure());
   } catch (...) {
     thrown = std::current_exception();
   }
@@ -119,7 +122,8 @@ Async<json> Services::chat(Context& context, json input) {
 
 Async<json> Services::talk(Context& context, Talk& work) {
   for (;;) {
-    const TokenUse expected = expected_use(chat_body(work.question).dump().size(), work.question.max_tokens);
+    const TokenUse expected = expected_use(
+        chat_body(work.question).dump(-1, ' ', false, json::error_handler_t::replace).size(), work.question.max_tokens);
     Async<void> reserving = work.meter.reserve(work.question.model, expected);
     co_await reserving;
     Spent spent;
@@ -134,7 +138,8 @@ Async<json> Services::talk(Context& context, Talk& work) {
     work.meter.count(work.question.model, spent);
     work.spent.latency_ms += spent.latency_ms;
     if (thrown) std::rethrow_exception(thrown);
-    if (answer.is_refusal()) throw Trouble(Reason::kRefused, "the model refuses to answer: " + answer.refusal);
+    if (answer.is_refusal())
+      throw Trouble(Reason::kRefused, "the model refuses to answer: " + beginning_of(answer.refusal, kMostRefusal));
     const TokenUse& used = work.meter.tokens();
     json result = {
         {"text", work.redaction.restore_text(answer.text)},

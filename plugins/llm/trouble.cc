@@ -20,6 +20,16 @@ const char* reason_name(Reason reason) {
   return "";
 }
 
+std::string beginning_of(std::string_view text, size_t most) {
+  if (text.size() <= most) return std::string(text);
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+  return std::string(text.substr(0, most));
+}
+
+Trouble unreadable(const std::exception& e) {
+  return {Reason::kUnavailable, std::string("the endpoint's answer is not readable: ") + e.what()};
+}
+
 ActivityError Trouble::as_failure() const {
   const char* type = "LlmUnavailable";
   bool final = non_retryable;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "plugins/sdk/activity_error.h"
@@ -14,6 +15,9 @@ enum class Reason { kTimeout, kUnavailable, kCircuitOpen, kRefused, kInvalidOutp
 
 // "timeout", "unavailable", "circuit_open" …: as decisions by rule have it.
 const char* reason_name(Reason reason);
+
+// The beginning of a text that others wrote: at most so many bytes, and no UTF-8 character cut in two.
+std::string beginning_of(std::string_view text, size_t most);
 
 struct Trouble : std::runtime_error {
   Trouble(Reason reason_, const std::string& sentence, bool non_retryable_ = false, int64_t next_retry_delay_ms_ = 0)
@@ -28,5 +32,8 @@ struct Trouble : std::runtime_error {
 
   ActivityError as_failure() const;  // for who has no rule to fall back on
 };
+
+// Of an answer that cannot even be read: no fault of the activity's input.
+Trouble unreadable(const std::exception& e);
 
 }  // namespace skald::plugin::llm

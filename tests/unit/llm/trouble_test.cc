@@ -1,3 +1,5 @@
+#include "plugins/llm/trouble.h"
+
 #include "tests/unit/llm/llm_fixture.h"
 
 namespace skald::plugins {
@@ -125,6 +127,25 @@ TEST_F(TroubleTest, WhatFailedIsOnRecordUntilItIsDecided) {
   EXPECT_EQ(record["status"], "decided");
   EXPECT_EQ(record["attempts"], 2);
   EXPECT_EQ(record["requests"], 2);
+}
+
+// The place where words are cut falls into a character.
+TEST_F(TroubleTest, TheRuleDecidesWhateverCharactersAnErrorHas) {
+  const std::string words = std::string(299, 'a') + "éé and more of it";
+  start_host({{"tries", 1}});
+  script(always({{"status", 503}, {"error", words}}));
+  EXPECT_EQ(result(decide({{"fallback", rule()}}))["reason"], "unavailable");
+  script(always({{"refusal", words}}));
+  EXPECT_EQ(result(decide({{"fallback", rule()}}, "w2"))["reason"], "refused");
+  EXPECT_EQ(error(decide({}, "w3")), "LlmRefused");
+}
+
+TEST(BeginningOf, CutsNoCharacterInTwo) {
+  using plugin::llm::beginning_of;
+  EXPECT_EQ(beginning_of("aé", 3), "aé");
+  EXPECT_EQ(beginning_of("aéb", 2), "a");
+  EXPECT_EQ(beginning_of("€", 2), "");
+  EXPECT_EQ(beginning_of("aéb", 3), "aé");
 }
 
 TEST_F(TroubleTest, TokensAreToldByHeartbeatsWhileTheyArrive) {
