@@ -19,6 +19,17 @@ std::string text_in(const json& holder, const char* key) {
   return found != holder.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+// What is said: a text, or a list of parts, of which those with a text count.
+std::string content_in(const json& message) {
+  const auto found = message.find("content");
+  if (found == message.end() || !found->is_array()) return text_in(message, "content");
+  std::string joined;
+  for (const json& part : *found) {
+    if (part.is_object()) joined += text_in(part, "text");
+  }
+  return joined;
+}
+
 const json* object_in(const json& holder, const char* key) {
   const auto found = holder.find(key);
   return found != holder.end() && found->is_object() ? &*found : nullptr;
@@ -81,7 +92,7 @@ ChatAnswer read_chat(const json& body) {
   const json* message = object_in(choice, "message");
   if (message == nullptr) throw std::runtime_error("the endpoint's answer has no message");
   ChatAnswer answer;
-  answer.text = text_in(*message, "content");
+  answer.text = content_in(*message);
   answer.refusal = text_in(*message, "refusal");
   answer.finish_reason = text_in(choice, "finish_reason");
   answer.model = text_in(body, "model");
@@ -126,7 +137,7 @@ void ChatStream::choice(const json& choice) {
   if (const std::string reason = text_in(choice, "finish_reason"); !reason.empty()) answer_.finish_reason = reason;
   const json* delta = object_in(choice, "delta");
   if (delta == nullptr) return;
-  const std::string text = text_in(*delta, "content"), refusal = text_in(*delta, "refusal");
+  const std::string text = content_in(*delta), refusal = text_in(*delta, "refusal");
   answer_.text += text;
   answer_.refusal += refusal;
   const auto calls = delta->find("tool_calls");

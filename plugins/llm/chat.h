@@ -48,6 +48,8 @@ struct ChatAnswer {
   std::vector<ToolCall> tool_calls;
   std::optional<TokenUse> tokens;  // what the endpoint said
 
+  // Neither words nor calls: nothing that somebody could do something with.
+  bool is_empty() const { return text.empty() && tool_calls.empty() && !is_refusal(); }
   bool is_refusal() const { return !refusal.empty() || finish_reason == "content_filter"; }
   size_t bytes() const;
 };

@@ -105,6 +105,11 @@ std::optional<ChatAnswer> finished(const HttpResponse& response, Incoming* incom
   return std::nullopt;
 }
 
+std::string without_words(const ChatAnswer& answer) {
+  return "the endpoint's answer has no words" +
+         (answer.finish_reason.empty() ? "" : " (finish_reason " + beginning_of(answer.finish_reason, kMostTold) + ")");
+}
+
 }  // namespace
 
 // How one try went, so far as it gave no answer.
@@ -197,9 +202,11 @@ Async<ChatAnswer> Endpoint::ask(Context& context, ChatQuestion question, Clock::
     if (answer) {
       const int64_t said = estimated_tokens(answer->bytes());
       spent.tokens.add(answer->tokens.value_or(TokenUse{asked_tokens, said, true}));
-      co_return *std::move(answer);
+      if (!answer->is_empty()) co_return *std::move(answer);
+      state.problem = without_words(*answer);
+    } else if (state.maybe_sent) {
+      spent.tokens.add({asked_tokens, incoming == nullptr ? 0 : incoming->pieces.load(), true});
     }
-    if (state.maybe_sent) spent.tokens.add({asked_tokens, incoming == nullptr ? 0 : incoming->pieces.load(), true});
     Async<void> waiting = wait_before_next(context, state, number, until);
     co_await waiting;
   }

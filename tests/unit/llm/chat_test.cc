@@ -64,6 +64,27 @@ TEST(ReadChat, WhatIsNoAnswerIsSaidSo) {
   EXPECT_THROW(read_chat({{"error", {{"message", "no"}}}}), std::runtime_error);
 }
 
+json answered(const json& message, const json& usage = nullptr) {
+  return {{"choices", {{{"message", message}, {"finish_reason", "stop"}}}}, {"usage", usage}};
+}
+
+TEST(ReadChat, PartsOfATextAreJoined) {
+  const json parts = {
+      {{"type", "text"}, {"text", "Hel"}}, {{"type", "image_url"}}, 7, {{"type", "text"}, {"text", "lo"}}};
+  EXPECT_EQ(read_chat(answered({{"content", parts}})).text, "Hello");
+  ChatStream stream;
+  stream.feed(event(delta({{"content", parts}})));
+  EXPECT_EQ(stream.answer().text, "Hello");
+}
+
+TEST(ReadChat, WithoutWordsOrCallsItIsEmpty) {
+  EXPECT_TRUE(read_chat(answered({{"content", nullptr}})).is_empty());
+  EXPECT_FALSE(read_chat(answered({{"content", "x"}})).is_empty());
+  EXPECT_FALSE(read_chat(answered({{"content", nullptr}, {"refusal", "no"}})).is_empty());
+  EXPECT_FALSE(
+      read_chat(answered({{"content", nullptr}, {"tool_calls", {{{"function", {{"name", "a"}}}}}}})).is_empty());
+}
+
 TEST(ReadChat, FieldsOfOtherTypesCountAsMissing) {
   const ChatAnswer answer = read_chat(
       {{"choices",

@@ -89,6 +89,20 @@ TEST_F(TroubleTest, AServiceThatFailsIsAskedAsOftenAsConfigured) {
   EXPECT_EQ(chats().size(), 3u);
 }
 
+TEST_F(TroubleTest, AnAnswerWithoutWordsIsNone) {
+  script(once_then_well({{"content", ""}}));
+  start_host();
+  EXPECT_EQ(result(decide())["source"], "model");
+  EXPECT_EQ(chats().size(), 2u);
+  for (const bool stream : {true, false}) {
+    script(always({{"content", ""}}));
+    start_host({{"stream", stream}, {"tries", 1}});
+    const auto failed = failure(task("chat", {{"messages", {{{"role", "user"}, {"content", "hello"}}}}}));
+    EXPECT_EQ(failed.application_failure_info().type(), "LlmUnavailable");
+    EXPECT_FALSE(failed.application_failure_info().non_retryable());
+  }
+}
+
 TEST_F(TroubleTest, ARefusedRequestIsNotRepeated) {
   script(always({{"status", 400}, {"error", "no such model"}}));
   start_host();
