@@ -1,5 +1,9 @@
 #include "plugins/llm/budget.h"
 
+#include <limits>
+
+#include "plugins/llm/saturating.h"
+
 namespace skald::plugin::llm {
 namespace {
 
@@ -16,16 +20,20 @@ Use reserved(EffectStore& db, const Account& account, int64_t now) {
   for (const Row& row : db.run("SELECT tokens, cost FROM budget_reservations WHERE namespace = ? AND day = ? AND "
                                "expires > ? FOR UPDATE",
                                {account.namespace_name, account.day, now})) {
-    sum.tokens += number(row[0]);
-    sum.cost_micros += number(row[1]);
+    sum.tokens = saturated_sum(sum.tokens, number(row[0]));
+    sum.cost_micros = saturated_sum(sum.cost_micros, number(row[1]));
   }
   return sum;
 }
 
 // Makes the day's row, which all who reserve lock.
 void add(EffectStore& db, const Account& account, const Use& use) {
-  db.run("UPDATE budget_days SET tokens = tokens + ?, cost = cost + ? WHERE namespace = ? AND day = ?",
-         {use.tokens, use.cost_micros, account.namespace_name, account.day});
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();  // where a sum ends
+  db.run(
+      "UPDATE budget_days SET tokens = CASE WHEN tokens > ? THEN ? ELSE tokens + ? END, cost = CASE WHEN cost > ? "
+      "THEN ? ELSE cost + ? END WHERE namespace = ? AND day = ?",
+      {kMost - use.tokens, kMost, use.tokens, kMost - use.cost_micros, kMost, use.cost_micros, account.namespace_name,
+       account.day});
   if (db.changed() > 0) return;
   db.run("INSERT INTO budget_days (namespace, day, tokens, cost) VALUES (?, ?, ?, ?)",
          {account.namespace_name, account.day, use.tokens, use.cost_micros});
@@ -57,10 +65,11 @@ std::string reserve(EffectStore& db, const Account& account, const std::string& 
   db.run("DELETE FROM budget_reservations WHERE namespace = ? AND day = ? AND expires <= ?",
          {account.namespace_name, account.day, now});
   const Use open = reserved(db, account, now);
-  const int64_t tokens = before.tokens + open.tokens, cost = before.cost_micros + open.cost_micros;
-  if (budget.tokens && tokens + use.tokens > *budget.tokens)
+  const int64_t tokens = saturated_sum(before.tokens, open.tokens),
+                cost = saturated_sum(before.cost_micros, open.cost_micros);
+  if (budget.tokens && saturated_sum(tokens, use.tokens) > *budget.tokens)
     return sentence(account, "tokens", *budget.tokens, tokens, use.tokens);
-  if (budget.cost_micros && cost + use.cost_micros > *budget.cost_micros)
+  if (budget.cost_micros && saturated_sum(cost, use.cost_micros) > *budget.cost_micros)
     return sentence(account, "micro-units", *budget.cost_micros, cost, use.cost_micros);
   db.run(
       "INSERT INTO budget_reservations (reservation_key, namespace, day, tokens, cost, expires) VALUES (?, ?, ?, ?, "

@@ -38,11 +38,9 @@ const json* object_in(const json& holder, const char* key) {
 std::optional<TokenUse> usage_of(const json& body) {
   const json* usage = object_in(body, "usage");
   if (usage == nullptr) return std::nullopt;
-  const auto count = [&](const char* key) {
-    const auto found = usage->find(key);
-    return found != usage->end() && found->is_number_integer() ? std::max<int64_t>(0, found->get<int64_t>()) : 0;
-  };
-  return TokenUse{count("prompt_tokens"), count("completion_tokens"), false};
+  const auto prompt = token_count(*usage, "prompt_tokens"), completion = token_count(*usage, "completion_tokens");
+  if (!prompt || !completion) return std::nullopt;
+  return TokenUse{*prompt, *completion, false};
 }
 
 // Arguments should be a text that holds JSON; some endpoints give the JSON.
@@ -59,6 +57,14 @@ std::string error_in(const json& body) {
 }
 
 }  // namespace
+
+std::optional<int64_t> token_count(const json& usage, const char* key) {
+  const auto found = usage.find(key);
+  if (found == usage.end() || !found->is_number_integer()) return std::nullopt;
+  const auto count = found->get<int64_t>();  // what is too large for it is negative
+  if (count < 0 || count > kMostTokens) return std::nullopt;
+  return count;
+}
 
 int64_t estimated_tokens(size_t bytes) { return static_cast<int64_t>((bytes + 3) / 4); }
 
@@ -127,7 +133,7 @@ void ChatStream::event(std::string_view data) {
   }
   if (problem_ = error_in(event); !problem_.empty()) return;
   if (answer_.model.empty()) answer_.model = text_in(event, "model");
-  if (auto usage = usage_of(event)) answer_.tokens = usage;
+  if (object_in(event, "usage") != nullptr) answer_.tokens = usage_of(event);
   const auto choices = event.find("choices");
   if (choices == event.end() || !choices->is_array() || choices->empty() || !(*choices)[0].is_object()) return;
   choice((*choices)[0]);

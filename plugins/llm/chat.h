@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "plugins/llm/saturating.h"
 #include "plugins/llm/sse.h"
 #include "plugins/llm/tools.h"
 
@@ -32,13 +33,19 @@ nlohmann::json chat_body(const ChatQuestion& question);
 
 struct TokenUse {
   int64_t prompt = 0, completion = 0;
-  bool estimated = false;  // the endpoint did not say
+  bool estimated = false;  // the endpoint did not say, or nothing that can be true
+
+  int64_t sum() const { return saturated_sum(prompt, completion); }
   void add(const TokenUse& other) {
-    prompt += other.prompt;
-    completion += other.completion;
+    prompt = saturated_sum(prompt, other.prompt);
+    completion = saturated_sum(completion, other.completion);
     estimated = estimated || other.estimated;
   }
 };
+
+// A number of tokens in an endpoint's "usage"; nothing when it is no whole number, or none that can be true: it is
+// somebody else's word, and budgets hang on it.
+std::optional<int64_t> token_count(const nlohmann::json& usage, const char* key);
 
 // About four bytes make a token.
 int64_t estimated_tokens(size_t bytes);

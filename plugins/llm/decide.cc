@@ -264,7 +264,7 @@ Async<std::vector<Passage>> Decider::find_passages(Work& work) {
   std::vector<Embedding> embeddings = co_await embedding;
   work.dialogue.latency_ms += std::chrono::duration_cast<milliseconds>(Clock::now() - begun).count();
   work.dialogue.tokens.add({work.meter.tokens().prompt - before.prompt, 0, work.meter.tokens().estimated});
-  work.dialogue.cost_micros += work.meter.cost_micros() - cost_before;
+  work.dialogue.cost_micros = saturated_sum(work.dialogue.cost_micros, work.meter.cost_micros() - cost_before);
   const int64_t top = request.knowledge_top.value_or(prompt.knowledge_top);
   co_return knowledge_.search(work.context.namespace_name, settings_.embedding_model, std::move(embeddings[0]),
                               static_cast<size_t>(top), prompt.knowledge_least);

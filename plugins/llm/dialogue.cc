@@ -175,7 +175,7 @@ Async<Turn> next_turn(Context& context, Dialogue& dialogue, const Prompt& prompt
     const int64_t before = meter.cost_micros();
     meter.count(asked, spent);
     dialogue.tokens.add(spent.tokens);
-    dialogue.cost_micros += meter.cost_micros() - before;
+    dialogue.cost_micros = saturated_sum(dialogue.cost_micros, meter.cost_micros() - before);
     dialogue.requests += spent.requests;
     dialogue.latency_ms += spent.latency_ms;
     if (thrown) std::rethrow_exception(thrown);

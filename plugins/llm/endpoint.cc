@@ -247,9 +247,8 @@ Async<std::vector<Embedding>> Endpoint::embed(Context& context, std::string mode
       try {
         std::vector<Embedding> out = read_embeddings(answer, texts.size());
         const json usage = answer.value("usage", json::object());
-        const bool counted = usage.is_object() && usage.contains("prompt_tokens");
-        spent.tokens.add(
-            {counted ? usage["prompt_tokens"].get<int64_t>() : estimated_tokens(body.size()), 0, !counted});
+        const auto counted = usage.is_object() ? token_count(usage, "prompt_tokens") : std::nullopt;
+        spent.tokens.add({counted.value_or(estimated_tokens(body.size())), 0, !counted});
         co_return out;
       } catch (const std::exception& e) {
         state.problem = std::string("the endpoint's embeddings are not readable: ") + e.what();

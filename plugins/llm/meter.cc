@@ -22,8 +22,7 @@ Meter::Meter(const Settings& settings, Books& books, Context& context, std::stri
 
 Async<void> Meter::reserve(std::string model, TokenUse next) {
   if (!budget_.limited()) co_return;
-  const Use use{tokens_.prompt + tokens_.completion + next.prompt + next.completion,
-                cost_ + settings_.cost_micros(model, next)};
+  const Use use{saturated_sum(tokens_.sum(), next.sum()), saturated_sum(cost_, settings_.cost_micros(model, next))};
   Async<json> reserving = books_.apply(context_, [this, use](EffectStore& db) {
     return json(llm::reserve(db, account_, key_, use, budget_, now_ms(), context_.deadline_unix_ms + kExpiresAfterMs));
   });
@@ -35,11 +34,11 @@ Async<void> Meter::reserve(std::string model, TokenUse next) {
 
 void Meter::count(const std::string& model, const Spent& spent) {
   tokens_.add(spent.tokens);
-  cost_ += settings_.cost_micros(model, spent.tokens);
+  cost_ = saturated_sum(cost_, settings_.cost_micros(model, spent.tokens));
 }
 
 void Meter::settle(EffectStore& db) const {
-  if (has_to_settle()) llm::settle(db, account_, key_, {tokens_.prompt + tokens_.completion, cost_});
+  if (has_to_settle()) llm::settle(db, account_, key_, {tokens_.sum(), cost_});
 }
 
 Async<void> Meter::settle() {

@@ -23,7 +23,7 @@ class Meter {
 
   const TokenUse& tokens() const { return tokens_; }
   int64_t cost_micros() const { return cost_; }
-  bool has_to_settle() const { return reserved_ || tokens_.prompt + tokens_.completion + cost_ > 0; }
+  bool has_to_settle() const { return reserved_ || tokens_.sum() > 0 || cost_ > 0; }
   void settle(EffectStore& db) const;
   Async<void> settle();
 

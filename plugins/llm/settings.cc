@@ -1,6 +1,8 @@
 #include "plugins/llm/settings.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <stdexcept>
 
 namespace skald::plugin::llm {
@@ -94,7 +96,8 @@ int64_t Settings::cost_micros(const std::string& of_model, const TokenUse& token
   if (price == prices.end()) return 0;
   const __int128 cost = static_cast<__int128>(price->second.prompt) * tokens.prompt +
                         static_cast<__int128>(price->second.completion) * tokens.completion;
-  return static_cast<int64_t>((cost + kMillion - 1) / kMillion);
+  const __int128 micros = (cost + kMillion - 1) / kMillion;
+  return static_cast<int64_t>(std::min<__int128>(micros, std::numeric_limits<int64_t>::max()));
 }
 
 Budget Settings::budget(const std::string& namespace_name) const {

@@ -1,5 +1,9 @@
 #include "plugins/llm/budget.h"
 
+#include <thread>
+
+#include <httplib.h>
+
 #include "tests/unit/llm/llm_fixture.h"
 
 namespace skald::plugins {
@@ -79,6 +83,24 @@ TEST_F(BudgetTest, EmbeddingsCount) {
   EXPECT_GT(usage()["tokens"], 0);
 }
 
+TEST_F(BudgetTest, AUsageThatCannotBeTrueIsEstimated) {
+  httplib::Server server;
+  server.Post("/v1/embeddings", [](const httplib::Request&, httplib::Response& response) {
+    response.set_content(R"({"data": [{"index": 0, "embedding": [1]}], "usage": {"prompt_tokens": -900000000}})",
+                         "application/json");
+  });
+  const int port = server.bind_to_any_port("127.0.0.1");
+  std::thread serving([&server] { server.listen_after_bind(); });
+  json config = of_tokens(100000);
+  config["url"] = "http://127.0.0.1:" + std::to_string(port) + "/v1";
+  start_host(config);
+  const Outcome embedded = run(task("embed", {{"texts", {"one text"}}}));
+  host_.reset();
+  server.stop();
+  serving.join();
+  EXPECT_GT(result(embedded)["tokens"], 0);
+}
+
 // The transaction's side of it.
 class ReservationTest : public testing::Test {
  protected:
@@ -98,6 +120,16 @@ TEST_F(ReservationTest, OfACallThatNeverCameBackExpires) {
   EXPECT_TRUE(reserve("a", 60, 1000, 2000));
   EXPECT_FALSE(reserve("b", 60, 1999, 5000));
   EXPECT_TRUE(reserve("b", 60, 2000, 5000));
+}
+
+TEST_F(ReservationTest, NoUseEverLiftsIt) {
+  for (int i = 0; i < 3; ++i) plugin::llm::settle(*db_, account_, "a", {INT64_MAX - 5, INT64_MAX - 5});
+  EXPECT_EQ(plugin::llm::usage(*db_, account_, {}, 1000)["tokens"], INT64_MAX);
+  EXPECT_EQ(plugin::llm::usage(*db_, account_, {}, 1000)["cost_micros"], INT64_MAX);
+  EXPECT_FALSE(reserve("b", 1, 1000, 2000));
+  plugin::llm::Settings dear;
+  dear.prices["*"] = {1000000000000000, 0};
+  EXPECT_EQ(dear.cost_micros("m", {INT64_MAX, 0, false}), INT64_MAX);
 }
 
 TEST_F(ReservationTest, AnAttemptTakesTheOneBeforesPlace) {

@@ -96,6 +96,23 @@ TEST(ReadChat, FieldsOfOtherTypesCountAsMissing) {
   EXPECT_FALSE(answer.tokens.has_value());
 }
 
+TEST(ReadChat, AUsageThatCannotBeTrueIsNone) {
+  for (const json& count :
+       {json(-1), json(4000000000000000000), json(UINT64_MAX), json("many"), json(1.5), json(1e30)}) {
+    const json body = answered({{"content", "x"}}, {{"prompt_tokens", count}, {"completion_tokens", 2}});
+    EXPECT_FALSE(read_chat(body).tokens.has_value()) << count;
+  }
+  EXPECT_FALSE(read_chat(answered({{"content", "x"}}, {{"prompt_tokens", 1}})).tokens.has_value());
+  EXPECT_EQ(token_count({{"prompt_tokens", 1000000000}}, "prompt_tokens"), 1000000000);
+}
+
+TEST(TokenUse, SumsEndAtTheLargestNumber) {
+  TokenUse use{INT64_MAX, 1, false};
+  use.add({1, 1, false});
+  EXPECT_EQ(use.prompt, INT64_MAX);
+  EXPECT_EQ(use.sum(), INT64_MAX);
+}
+
 TEST(ChatBody, SaysNothingThatWasNotAskedFor) {
   ChatQuestion question;
   question.model = "m";
