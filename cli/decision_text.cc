@@ -118,6 +118,10 @@ void tell_answer(const Console& console, const json& decision) {
         console, "  Refused",
         fmt::format("{} {}: {}", text_of(refused, "activity"), text_of(refused, "input"), text_of(refused, "why")),
         Colour::kRed);
+  for (const json& overruled : part(decision, "overruled"))
+    print_field(console, "  Overruled",
+                fmt::format("{} {}: {}", text_of(overruled, "activity"), text_of(overruled, "input"),
+                            text_of(overruled, "why")));
   if (part(decision, "repaired") == true) print_field(console, "  Repaired", "its first answer did not fit the form");
   print_field(console, "  Took", effort_text(decision));
 }

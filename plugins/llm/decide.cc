@@ -182,6 +182,7 @@ json Decider::record(const Work& work) const {
           {"requests", dialogue.requests},
           {"attempts", work.context.attempt},
           {"refusals", dialogue.refusals},
+          {"overruled", dialogue.overruled},
           {"schema", work.prompt->form->schema()}};
 }
 

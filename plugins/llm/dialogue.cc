@@ -75,13 +75,14 @@ json take_calls(Dialogue& dialogue, const Prompt& prompt, const json& inputs, Ch
       judged.refused.push_back(
           {call["id"], call["activity"], dialogue.redaction.redact(call["input"]), "no tools are left"});
     judged.allowed = json::array();
+    judged.overruled.clear();
   }
   for (const RefusedCall& call : judged.refused) {
     dialogue.refusals.push_back({{"activity", call.activity}, {"input", call.input}, {"why", call.why}});
     dialogue.messages.push_back(tool_message(call.id, {{"error", "refused: " + call.why}}));
   }
   for (const RefusedCall& call : judged.overruled)
-    dialogue.refusals.push_back({{"activity", call.activity}, {"input", call.input}, {"why", call.why}});
+    dialogue.overruled.push_back({{"activity", call.activity}, {"input", call.input}, {"why", call.why}});
   if (too_late) dialogue.messages.push_back({{"role", "user"}, {"content", kNoMoreTools}});
   return judged.allowed;
 }
@@ -92,6 +93,7 @@ json Dialogue::save() const {
   return {{"messages", messages},
           {"redaction", redaction.save()},
           {"refusals", refusals},
+          {"overruled", overruled},
           {"sources", sources},
           {"rounds", rounds},
           {"repaired", repaired},
@@ -106,6 +108,7 @@ void Dialogue::load(const json& saved) {
   messages = saved["messages"];
   redaction.load(saved["redaction"]);
   refusals = saved["refusals"];
+  overruled = saved.value("overruled", json::array());
   sources = saved["sources"];
   rounds = saved["rounds"];
   repaired = saved["repaired"];

@@ -19,9 +19,10 @@ struct Dialogue {
 
   json messages = json::array();
   Redaction redaction;
-  json refusals = json::array();  // [{activity, input, why}], redacted
-  json sources = json::array();   // passages that were shown, without their text
-  int64_t rounds = 0;             // in which tools were asked for
+  json refusals = json::array();   // [{activity, input, why}], redacted
+  json overruled = json::array();  // likewise: calls that were let through with the workflow's arguments
+  json sources = json::array();    // passages that were shown, without their text
+  int64_t rounds = 0;              // in which tools were asked for
   bool repaired = false;
   std::string model;  // that answered, as the endpoint calls it
   TokenUse tokens;

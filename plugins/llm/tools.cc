@@ -137,7 +137,7 @@ JudgedCalls judge(const std::vector<Tool>& tools, std::vector<ToolCall>& calls, 
     }
     if (!verdict.overruled.empty()) {
       out.overruled.push_back({call.id, activity, json::parse(call.arguments, nullptr, false),
-                               "bound, and not the model's to choose: " + verdict.overruled});
+                               "bound, so the workflow's own value was taken: " + verdict.overruled});
     }
     out.allowed.push_back({{"id", call.id}, {"activity", activity}, {"input", std::move(verdict.input)}});
   }

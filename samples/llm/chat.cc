@@ -102,6 +102,19 @@ std::string ChatRequest::tool_named(const std::string& name) const {
   return "";
 }
 
+json ChatRequest::taken_by(const std::string& offered, const json& arguments) const {
+  json taken = json::object();
+  for (const json& tool : tools) {
+    const json function = tool.value("function", json::object());
+    if (function.value("name", "") != offered) continue;
+    const json properties = function.value("parameters", json::object()).value("properties", json::object());
+    for (const auto& [name, value] : arguments.items()) {
+      if (properties.contains(name)) taken[name] = value;
+    }
+  }
+  return taken;
+}
+
 int64_t count_tokens(const std::string& text) {
   return (static_cast<int64_t>(text.size()) + kBytesPerToken - 1) / kBytesPerToken;
 }

@@ -29,6 +29,8 @@ struct ChatRequest {
 
   // The offered tool that has this name, also when dots are written as underscores; empty: none.
   std::string tool_named(const std::string& name) const;
+  // Of these arguments, those that the tool offered under this name takes.
+  json taken_by(const std::string& offered, const json& arguments) const;
 };
 
 struct ToolCall {

@@ -167,7 +167,8 @@ Reply judge(const ChatRequest& request) {
     // Where the parcel is, is worth a look before anything is promised.
     const std::string track = request.tool_named("logistics.track");
     if (!track.empty() && !request.after_tool) {
-      reply.tool_calls.push_back({track, json({{"order_id", facts.text("order_id")}}).dump()});
+      const json arguments = request.taken_by(track, {{"order_id", facts.text("order_id")}});
+      reply.tool_calls.push_back({track, arguments.dump()});
       return reply;
     }
     answer = judge_failed_delivery(facts);

@@ -88,7 +88,8 @@ TEST_F(ToolCallTest, ABoundArgumentIsNeverTheModels) {
   const json turn = result(decide());
   EXPECT_EQ(turn["tool_calls"][0]["input"], json({{"order_id", "17"}}));
   const json decision = result(answer(turn, {{{"id", turn["tool_calls"][0]["id"]}, {"result", 1}}}));
-  EXPECT_EQ(record(decision)["refusals"][0]["input"]["order_id"], "another customer's");
+  EXPECT_EQ(record(decision)["overruled"][0]["input"]["order_id"], "another customer's");
+  EXPECT_TRUE(record(decision)["refusals"].empty());  // it ran
 }
 
 TEST_F(ToolCallTest, AConversationGoesOnAfterACrash) {

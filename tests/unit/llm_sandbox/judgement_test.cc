@@ -53,6 +53,22 @@ TEST(Judgement, ChoosesTheCheapestCandidateInTime) {
   EXPECT_EQ(answer("dispatch", properties, "Wanted within days: null\n" + candidates)["choice"], "slow");
 }
 
+TEST(Judgement, FillsInOnlyWhatTheOfferedToolTakes) {
+  const auto asks = [](const json& properties) {
+    const json tool = {
+        {"type", "function"},
+        {"function", {{"name", "logistics_track"}, {"parameters", {{"type", "object"}, {"properties", properties}}}}}};
+    const json body = {
+        {"model", "small"},
+        {"messages", {{{"role", "user"}, {"content", "Order id: 17"}}}},
+        {"tools", {tool}},
+        {"response_format", {{"type", "json_schema"}, {"json_schema", {{"name", "after_sales"}, {"schema", kRisk}}}}}};
+    return json::parse(judge(ChatRequest::parse(body)).tool_calls.at(0).arguments);
+  };
+  EXPECT_EQ(asks(json::object()), json::object());
+  EXPECT_TRUE(asks({{"order_id", {{"type", "string"}}}}).contains("order_id"));
+}
+
 TEST(Judgement, AnswersAnySchemaWithThePlainestValueThatFits) {
   const json properties = {{"colour", {{"enum", {"red", "blue"}}}},
                            {"count", {{"type", "integer"}, {"minimum", 3}}},
