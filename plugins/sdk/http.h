@@ -25,9 +25,11 @@ struct HttpRequest {
   std::string url = {};
   HttpHeaders headers = {};
   std::string body = {};
-  std::chrono::milliseconds timeout{0};       // of one try; 0: the configuration's
-  std::chrono::milliseconds idle_timeout{0};  // no byte for so long; 0: no such limit
-  int tries = 0;                              // 0: the configuration's
+  std::chrono::milliseconds timeout{0};  // of one try; 0: the configuration's
+  // The answer's body has begun, and no further byte of it comes for so long; 0: no such limit. The wait until it
+  // begins is bounded by `timeout` alone, because who thinks before it speaks is not idle.
+  std::chrono::milliseconds idle_timeout{0};
+  int tries = 0;  // 0: the configuration's
   // May be sent again when nobody knows whether it was done. Not said: GET, HEAD, PUT and DELETE may, and what has an
   // Idempotency-Key header. What may not be goes over a connection of its own, because one that others have used may be
   // closing: say true where it does no harm, and connections are shared.

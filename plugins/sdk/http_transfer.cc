@@ -109,7 +109,6 @@ size_t HttpTransfer::on_body(char* data, size_t size, size_t count, void* self) 
 }
 
 bool HttpTransfer::take_header(std::string_view line) {
-  last_byte_ = Clock::now();
   header_bytes_ += line.size();
   if (header_bytes_ > kMostHeaderBytes) {
     too_large_ = true;
@@ -151,7 +150,7 @@ bool HttpTransfer::take_body(std::string_view data) {
 
 bool HttpTransfer::idle_too_long() const {
   const auto most = try_.request->idle_timeout;
-  return most > std::chrono::milliseconds(0) && Clock::now() - last_byte_ > most;
+  return most > std::chrono::milliseconds(0) && last_byte_ && Clock::now() - *last_byte_ > most;
 }
 
 HttpResult::Kind HttpTransfer::kind_of(CURLcode code) const {

@@ -4,6 +4,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <curl/curl.h>
@@ -75,7 +76,7 @@ class HttpTransfer {
   HttpResult result_;
   size_t header_bytes_ = 0, body_bytes_ = 0;
   bool in_body_ = false, too_large_ = false, ended_by_caller_ = false;
-  Clock::time_point last_byte_ = Clock::now();
+  std::optional<Clock::time_point> last_byte_;  // of the body
 };
 
 }  // namespace skald::plugin

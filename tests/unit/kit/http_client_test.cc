@@ -144,6 +144,20 @@ TEST_F(HttpClientTest, EndsAnAnswerThatStandsStill) {
   EXPECT_EQ(error_type(send(request)), "HttpTimeout");
 }
 
+TEST_F(HttpClientTest, WaitsLongerForAnAnswersBeginningThanWithinIt) {
+  RawServer server([](RawConnection& connection) {
+    connection.read_request();
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    connection.write("ok");
+  });
+  HttpRequest request = get(server.url());
+  request.idle_timeout = std::chrono::milliseconds(30);
+  request.tries = 1;
+  EXPECT_EQ(send(request).get().body, "ok");
+}
+
 TEST_F(HttpClientTest, EndsAnAnswerThatIsTooLong) {
   RawServer server(always([](const std::string&) { return answer(200, std::string(1001, 'x')); }));
   HttpRequest request = get(server.url());

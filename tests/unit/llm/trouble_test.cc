@@ -65,6 +65,13 @@ TEST_F(TroubleTest, AStreamThatStallsIsBroken) {
   EXPECT_EQ(chats().size(), 2u);
 }
 
+TEST_F(TroubleTest, AModelMayThinkLongerThanAStreamMayStall) {
+  script(always({{"delay_ms", 1500}, {"output", approval()}}));
+  start_host({{"idle_timeout_ms", 300}});
+  EXPECT_EQ(result(decide())["source"], "model");
+  EXPECT_EQ(chats().size(), 1u);
+}
+
 TEST_F(TroubleTest, ABusyServiceIsAskedAgainWhenItSays) {
   script(once_then_well({{"status", 429}, {"retry_after", 0}}));
   start_host();
