@@ -14,6 +14,10 @@ constexpr size_t kMostReadings = 64;
 constexpr size_t kMostAtBytes = 64;
 constexpr size_t kListed = 100;
 constexpr size_t kMostScored = 1000;
+// Unless the configuration says otherwise.
+constexpr int64_t kBaseline = 48;
+constexpr int64_t kRecent = 8;
+constexpr int64_t kFurthestAhead = 100000;
 
 std::string device_of(const json& input) { return required_text(input, "device"); }
 
@@ -139,15 +143,32 @@ json audit(EffectCall& call) {
           {"wrong", std::move(wrong)}};
 }
 
+json whole(int64_t least, int64_t most, int64_t otherwise, const char* description) {
+  return {
+      {"type", "integer"}, {"minimum", least}, {"maximum", most}, {"default", otherwise}, {"description", description}};
+}
+
+json settings_schema() {
+  return {{"baseline", whole(8, 10000, kBaseline, "a device's first reports, from which what is usual is learnt")},
+          {"recent", whole(2, 1000, kRecent, "the last reports, whose median is compared with what is usual")},
+          {"threshold",
+           {{"type", "number"},
+            {"exclusiveMinimum", 0},
+            {"default", ScoreOptions().threshold},
+            {"description", "how many spreads from the usual value have the score 0.5"}}},
+          {"least_spread",
+           {{"type", "object"},
+            {"additionalProperties", {{"type", "number"}, {"exclusiveMinimum", 0}}},
+            {"default", json::object()},
+            {"description", "by reading, the smallest standard deviation that is believed"}}},
+          {"furthest_ahead",
+           whole(1, 1000000000, kFurthestAhead, "a report's number may be so far beyond the next one's")}};
+}
+
 class Devices final : public Plugin {
  public:
   Devices() : Plugin("devices", "0.1.0") {
-    settings({{"baseline", {{"type", "integer"}, {"minimum", 8}, {"maximum", 10000}}},
-              {"recent", {{"type", "integer"}, {"minimum", 2}, {"maximum", 1000}}},
-              {"threshold", {{"type", "number"}, {"exclusiveMinimum", 0}}},
-              {"least_spread",
-               {{"type", "object"}, {"additionalProperties", {{"type", "number"}, {"exclusiveMinimum", 0}}}}},
-              {"furthest_ahead", {{"type", "integer"}, {"minimum", 1}, {"maximum", 1000000000}}}});
+    settings(settings_schema());
     effect("register", {.step = "register",
                         .reference = device_of,
                         .binding = {"kind", "site", "first_sequence"},
@@ -174,7 +195,7 @@ class Devices final : public Plugin {
     if (report.at.size() > kMostAtBytes) refuse_input("at must be a time of at most 64 bytes", report.at);
     ReportLog log(call.db, call.context.namespace_name, device_of(call.input), true);
     const int64_t before = log.next();
-    const std::string state = log.take(report, config().value("furthest_ahead", int64_t{100000}));
+    const std::string state = log.take(report, config().value("furthest_ahead", kFurthestAhead));
     json result = state_of(log);
     result["sequence"] = report.sequence;
     result["state"] = state;
@@ -187,8 +208,8 @@ class Devices final : public Plugin {
   json score(EffectCall& call) const {
     const std::string device = device_of(call.input);
     const ReportLog log(call.db, call.context.namespace_name, device, false);
-    const auto wanted = config().value("baseline", int64_t{48});
-    const auto recent = config().value("recent", int64_t{8});
+    const auto wanted = config().value("baseline", kBaseline);
+    const auto recent = config().value("recent", kRecent);
     json result = state_of(log);
     result.update(
         {{"device", device}, {"score", 0.0}, {"learning", true}, {"scored", 0}, {"readings", json::object()}});

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "plugins/sdk/skald_plugin.h"
 #include "tests/unit/plugins/host_fixture.h"
 
 namespace skald::plugins {
@@ -251,6 +252,18 @@ TEST_F(DevicesTest, RecalibratingLearnsAnew) {
     report(sequence, 3.0 + 0.01 * static_cast<double>(sequence % 4));
   EXPECT_EQ(call("recalibrate", again)["usual_from"], 10) << "repeated";
   EXPECT_LT(score()["score"], 0.5) << "that is usual now";
+}
+
+TEST_F(DevicesTest, EachSettingSaysWhatItIsAndItsDefault) {
+  void* const library = dlopen((folder_ + "/devices.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  const auto entry = reinterpret_cast<const skald_plugin* (*)()>(dlsym(library, "skald_plugin_entry"));
+  const json properties = json::parse(entry()->config_schema)["properties"];
+  for (const char* key : {"baseline", "recent", "threshold", "least_spread", "furthest_ahead"}) {
+    EXPECT_TRUE(properties[key].contains("default")) << key;
+    EXPECT_TRUE(properties[key].contains("description")) << key;
+  }
+  EXPECT_EQ(properties["baseline"]["default"], 48);
 }
 
 TEST_F(DevicesTest, HistoryComesByPages) {

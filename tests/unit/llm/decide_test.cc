@@ -172,7 +172,7 @@ TEST_F(DecideTest, WhatIsDecidedIsFoundWhateverBecameOfItsPrompt) {
   answer_always(approval().dump());
   start_host();
   const json first = result(decide());
-  std::filesystem::remove_all(folder_ + "/prompts");
+  std::filesystem::remove_all(folder_ + "/prompts/risk");
   start_host();
   EXPECT_EQ(result(decide()), first);
 }

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "plugins/llm/settings.h"
 #include "plugins/sdk/activity_error.h"
 
 namespace skald::plugin::llm {
@@ -118,6 +119,42 @@ TEST(DefaultPrompts, AreInOrder) {
 }
 
 TEST_F(PromptsTest, CommentsAreAllowed) { EXPECT_EQ(problem("{ // what comes out\n\"output\": {}}"), ""); }
+
+// Why a configuration is refused; empty: it is not.
+std::string refusal_of(const json& config) {
+  try {
+    read_settings(config, testing::TempDir());
+  } catch (const std::runtime_error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Settings, AUrlThatCannotBeAskedIsRefused) {
+  for (const char* url : {"ftp://x", "models.example.com/v1", "https://", "http://a b"})
+    EXPECT_THAT(refusal_of({{"url", url}}), HasSubstr("\"url\" must begin with http:// or https://")) << url;
+  EXPECT_EQ(refusal_of({{"url", "https://models.example.com/v1/"}}), "");
+  EXPECT_EQ(refusal_of(json::object()), "");
+}
+
+TEST(Settings, PromptsMustBeAFolder) {
+  EXPECT_THAT(refusal_of({{"prompts", "nowhere"}}), HasSubstr("\"prompts\" must name a folder: there is none at"));
+  EXPECT_EQ(refusal_of({{"prompts", "."}}), "");
+}
+
+TEST(Settings, EachSaysWhatItIsAndItsDefault) {
+  json schema = settings_schema();
+  const json redact = schema["redact"]["properties"];
+  for (const char* key : {"emails", "phones", "cards", "ibans", "fields"}) schema[key] = redact[key];
+  schema.erase("redact");
+  for (const auto& [key, setting] : schema.items()) {
+    EXPECT_TRUE(setting.contains("description")) << key;
+    if (key != "url" && key != "api_key" && key != "model" && key != "embedding_model" && key != "prompts") {
+      EXPECT_TRUE(setting.contains("default")) << key;
+    }
+  }
+  EXPECT_EQ(schema["tries"]["default"], 3);
+}
 
 }  // namespace
 }  // namespace skald::plugin::llm
