@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 API_KEY = "key-of-the-sample"
@@ -36,9 +37,18 @@ class Erp(Process):
     def __init__(self, binary, scratch, faults):
         super().__init__([binary, "--api-key", API_KEY, "--faults", json.dumps(faults)], f"{scratch}/erp.log")
 
-    def somebody(self, path, body, method="POST"):
-        """Somebody in the ERP does it; the sandbox's own routes have no faults."""
-        request = urllib.request.Request(f"{self.address}/sandbox/{path}", json.dumps(body).encode(), method=method)
+    def somebody(self, path, body, method="POST", version=None):
+        """Somebody in the ERP does it; the sandbox's own routes have no faults. With a version: None if the record has another one by now."""
+        headers = {} if version is None else {"If-Match": f'"{version}"'}
+        request = urllib.request.Request(f"{self.address}/sandbox/{path}", json.dumps(body).encode(), headers, method=method)
+        try:
+            return self._answer(request)
+        except urllib.error.HTTPError as refusal:
+            if version is None or refusal.code != 409:
+                raise
+            return None
+
+    def _answer(self, request):
         with urllib.request.urlopen(request) as reply:
             return json.load(reply)
 
