@@ -1,6 +1,7 @@
 -- Keeps us and the ERP in step, round after round: reads what changed there, page by page, puts goods that arrived there on our shelves, and writes
 -- what changed here. It never ends by itself; start it once.
 -- {every = "1m", page = 100, load_stock = true}: how often, how many records a page, and whether arrivals go to the inventory.
+-- first_stock: "baseline" takes what the ERP had received before it was first read for goods that are counted already; "arrivals" (the default) loads it.
 -- Arrivals that the inventory refuses stay in `unloaded` of the status, and are tried again every round.
 -- Signals: now; changed {kind = "stock" or "item", sku, quantity | name, price}, something changed here; stop. Query: status.
 local skald = require "skald"
@@ -24,6 +25,7 @@ end
 return function(settings)
   settings = settings or {}
   local every, page_size, loads = settings.every or "1m", settings.page, settings.load_stock ~= false
+  local first_stock = settings.first_stock
   local counts = settings.counts or fresh_counts()
   counts.unloaded = counts.unloaded or skald.array {}
   local state, stopped = "starting", false
@@ -64,7 +66,7 @@ return function(settings)
 
   local function pull(kind)
     repeat
-      local page = try("pull " .. kind, erp.pull, { what = kind, limit = page_size })
+      local page = try("pull " .. kind, erp.pull, { what = kind, limit = page_size, first_stock = kind == "stock" and first_stock or nil })
       if not page then return end
       counts.pulled[kind] = counts.pulled[kind] + #page.changes
       if loads and page.arrivals and #page.arrivals > 0 then
@@ -100,7 +102,7 @@ return function(settings)
     skald.wait_until(function() return now:pending() > 0 or changed:pending() > 0 or stopped end, every)
     while now:pending() > 0 do now:poll() end
     if skald.info().continue_as_new_suggested and changed:pending() == 0 and not stopped then
-      skald.continue_as_new { every = every, page = page_size, load_stock = loads, counts = counts }
+      skald.continue_as_new { every = every, page = page_size, load_stock = loads, first_stock = first_stock, counts = counts }
     end
   end
 end

@@ -130,9 +130,10 @@ Async<void> read_erp(Desk& desk, Context& context, std::string path, Comparison&
     const ErpReply reply = co_await call_erp(desk, context, std::move(call));
     if (!reply.ok()) refuse(reply);
     context.heartbeat({{"read", cursor}});
-    for (const json& record : reply.body["records"]) compare_record(record, prefix, result);
-    cursor = reply.body.value("next", "");
-    more = reply.body.value("more", false);
+    const json page = reply.page();
+    for (const json& record : page["records"]) compare_record(record, prefix, result);
+    cursor = page.value("next", "");
+    more = page.value("more", false);
   }
 }
 

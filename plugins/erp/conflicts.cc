@@ -1,6 +1,7 @@
 #include "plugins/erp/conflicts.h"
 
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "plugins/erp/mirror.h"
@@ -37,31 +38,66 @@ const std::string kPage =
 const std::string kOne =
     "SELECT " + kFields + ", writing FROM erp_conflicts WHERE namespace = ? AND conflict_id = ? FOR UPDATE";
 
-// The conflict with what is needed to write ours; ConflictNotFound, AlreadyResolved.
-Effect reading(const std::string& id, const std::string& choice) {
-  return {.run = [id, choice](EffectCall& call) -> json {
+void check_same_choice(const json& conflict, const std::string& choice) {
+  if (!conflict.contains("resolution") || conflict["resolution"]["choose"] == choice) return;
+  const char* was = conflict["state"] == "resolved" ? " was resolved: " : " is being resolved: ";
+  throw ActivityError("AlreadyResolved",
+                      "the conflict " + conflict["conflict"].get<std::string>() + was + conflict["resolution"].dump(),
+                      true, conflict);
+}
+
+// The conflict with what is needed to write ours; ConflictNotFound, AlreadyResolved. The first that asks has decided,
+// before anything is written: whoever decides otherwise meanwhile hears of it, and writes nothing.
+Effect claiming(const std::string& id, const json& resolution) {
+  return {.run = [id, resolution](EffectCall& call) -> json {
     const auto rows = call.db.run(kOne, {call.context.namespace_name, id});
     if (rows.empty()) throw ActivityError("ConflictNotFound", "there is no conflict " + id, true);
     json conflict = from_row(rows[0]);
-    if (conflict["state"] == "resolved" && conflict["resolution"]["choose"] != choice) {
-      throw ActivityError("AlreadyResolved", "the conflict " + id + " was resolved: " + conflict["resolution"].dump(),
-                          true, conflict);
+    check_same_choice(conflict, resolution["choose"]);
+    if (!conflict.contains("resolution")) {
+      call.db.run(
+          "UPDATE erp_conflicts SET resolution = ? WHERE namespace = ? AND conflict_id = ? AND state = 'open' AND "
+          "resolution = ''",
+          {resolution.dump(), call.context.namespace_name, id});
+      if (call.db.changed() == 0)
+        throw ActivityError("ConflictClaimed", "somebody else is about to resolve the conflict " + id);
     }
     conflict["writing"] = json::parse(text(rows[0][8]));
     return conflict;
   }};
 }
 
+// The ERP refuses it for good: it is open again, for another choice.
+Effect releasing(const std::string& id) {
+  return {.run = [id](EffectCall& call) -> json {
+    call.db.run("UPDATE erp_conflicts SET resolution = '' WHERE namespace = ? AND conflict_id = ? AND state = 'open'",
+                {call.context.namespace_name, id});
+    return nullptr;
+  }};
+}
+
 Effect ending(const std::string& id, const json& resolution, const std::string& kind, const json& record) {
   return {.run = [=](EffectCall& call) -> json {
+    const auto& ns = call.context.namespace_name;
+    const json conflict = from_row(call.db.run(kOne, {ns, id}).at(0));
+    check_same_choice(conflict, resolution["choose"]);
+    if (!record.is_null()) Mirror(call.db, ns).keep(kind, record);
+    if (conflict["state"] == "resolved") return conflict;
+    const json& said = conflict.contains("resolution") ? conflict["resolution"] : resolution;
     call.db.run(
         "UPDATE erp_conflicts SET state = 'resolved', resolution = ? WHERE namespace = ? AND conflict_id = ? AND state "
         "= 'open'",
-        {resolution.dump(), call.context.namespace_name, id});
-    if (!record.is_null()) Mirror(call.db, call.context.namespace_name).keep(kind, record);
-    const auto rows = call.db.run(kOne, {call.context.namespace_name, id});
-    return from_row(rows.at(0));
+        {said.dump(), ns, id});
+    return from_row(call.db.run(kOne, {ns, id}).at(0));
   }};
+}
+
+// The record as it is then; null: the ERP has none.
+Async<json> carry_out(Desk& desk, Context& context, Writing writing, std::string choice, std::string id) {
+  if (choice == "erp") co_return co_await read_record(desk, context, writing.read_path);
+  const std::string key = effect_key({context.namespace_name, "erp_conflict", id});
+  const Written written = co_await write_record(desk, context, std::move(writing), Rule::kOursWins, key);
+  co_return written.record;
 }
 
 }  // namespace
@@ -114,7 +150,7 @@ Async<json> resolve_conflict(Desk& desk, Context& context, const json& input) {
   if (choice != "ours" && choice != "erp") refuse_input("choose must be ours or erp");
   const json resolution = {
       {"choose", choice}, {"by", required_text(input, "by")}, {"reason", optional_text(input, "reason")}};
-  json conflict = co_await desk.book(context, reading(id, choice), nullptr);
+  json conflict = co_await desk.book(context, claiming(id, resolution), nullptr);
   if (conflict["state"] == "resolved") {
     conflict.erase("writing");
     co_return conflict;
@@ -122,12 +158,16 @@ Async<json> resolve_conflict(Desk& desk, Context& context, const json& input) {
   Writing writing = Writing::from_json(conflict["writing"]);
   const std::string kind = writing.kind;
   json record;
-  if (choice == "ours") {
-    const std::string key = effect_key({context.namespace_name, "erp_conflict", id});
-    const Written written = co_await write_record(desk, context, std::move(writing), Rule::kOursWins, key);
-    record = written.record;
-  } else {
-    record = co_await read_record(desk, context, writing.read_path);
+  std::optional<ActivityError> refusal;
+  try {
+    record = co_await carry_out(desk, context, std::move(writing), choice, id);
+  } catch (const ActivityError& error) {
+    if (!error.non_retryable) throw;
+    refusal = error;
+  }
+  if (refusal) {
+    co_await desk.book(context, releasing(id), nullptr);
+    throw *refusal;
   }
   co_return co_await desk.book(context, ending(id, resolution, kind, record), nullptr);
 }

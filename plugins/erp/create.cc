@@ -29,9 +29,9 @@ Async<json> find_by_reference(Desk& desk, Context& context, std::string path, st
   call.path = path + "?reference=" + url_part(reference);
   const ErpReply reply = co_await call_erp(desk, context, std::move(call));
   if (!reply.ok()) refuse(reply);
-  const json records = reply.body.value("records", json::array());
-  if (records.empty()) co_return nullptr;
-  co_return records[0];
+  const json page = reply.page();
+  if (page["records"].empty()) co_return nullptr;
+  co_return page["records"][0];
 }
 
 Async<json> find_or_create(Desk& desk, Context& context, Document document, Creation creation) {
@@ -45,10 +45,16 @@ Async<json> find_or_create(Desk& desk, Context& context, Document document, Crea
   call.body = document.body;
   call.key = document.key;
   ErpReply reply = co_await call_erp(desk, context, std::move(call));
-  if (reply.ok()) co_return std::move(reply.body);
+  if (reply.ok()) {
+    json created = reply.record();
+    if (created.value("id", "").empty())
+      throw ActivityError("ErpUnreadable", "the ERP's answer has no id of the new record");
+    co_return created;
+  }
   if (reply.code() != "duplicate_reference") refuse(reply);
-  json found = reply.body.value("current", json());
+  json found = reply.current();
   if (found.is_null()) found = co_await find_by_reference(desk, context, creation.path, document.body["reference"]);
+  if (found.is_null()) throw ActivityError("ErpUnreadable", "the ERP does not show whose reference it has already");
   check_ours(document, found);
   co_return found;
 }

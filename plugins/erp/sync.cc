@@ -15,16 +15,26 @@ namespace {
 constexpr int64_t kPage = 100;
 constexpr int64_t kMostPage = 1000;
 constexpr int64_t kMostAmount = 1000000000000000;
+constexpr char kBaseline[] = "stock_baseline";  // how far it is, among the cursors
 constexpr char kNoPageYet[] = "NoPageYet";
+
+// Whether the feed of stock is being read for the first time, up to its end: what had been received before is no
+// arrival. Of a feed that has been read before this was asked for, nothing is the first time.
+bool is_first_reading(Mirror& mirror) {
+  const std::string reading = mirror.cursor(kBaseline);
+  return reading == "taking" || (reading.empty() && mirror.cursor("stock").empty());
+}
 
 // What a page means to us: the records that we did not know yet, and the goods that have arrived.
 json apply_page(EffectCall& call, const std::string& kind, const json& page) {
   Mirror mirror(call.db, call.context.namespace_name);
   json changes = json::array(), arrivals = json::array();
+  const bool baseline = kind == "stock" && call.input["first_stock"] == "baseline" && is_first_reading(mirror);
+  if (baseline) mirror.move_cursor(kBaseline, page.value("more", false) ? "taking" : "taken");
   for (const json& record : page["records"]) {
     if (mirror.keep(kind, record)) changes.push_back(record);
     if (kind != "stock") continue;
-    if (const int64_t arrived = mirror.take_arrivals(record); arrived > 0)
+    if (const int64_t arrived = mirror.take_arrivals(record); arrived > 0 && !baseline)
       arrivals.push_back({{"sku", Mirror::name_of(record)}, {"quantity", arrived}});
   }
   const std::string next = page["next"];
@@ -46,8 +56,9 @@ Effect application(const std::string& kind, const std::string& pull_id) {
                 return effect_key({kind, pull_id});
               },
           .run = [kind](EffectCall& call) -> json {
-            const std::string cursor = Mirror(call.db, call.context.namespace_name).cursor(kind);
-            if (call.input.is_null()) throw ActivityError(kNoPageYet, cursor);
+            Mirror mirror(call.db, call.context.namespace_name);
+            const std::string cursor = mirror.cursor(kind);
+            if (call.input.is_null()) throw ActivityError(kNoPageYet, cursor, false, is_first_reading(mirror));
             if (call.input["after"] != cursor)
               throw ActivityError("CursorMoved", "somebody else has read the feed of " + kind + " meanwhile");
             return apply_page(call, kind, call.input["page"]);
@@ -61,9 +72,8 @@ Async<json> read_page(Desk& desk, Context& context, std::string kind, std::strin
   if (!after.empty()) call.path += "&after=" + url_part(after);
   const ErpReply reply = co_await call_erp(desk, context, std::move(call));
   if (!reply.ok()) refuse(reply);
-  const json& page = reply.body;
-  if (!page.is_object() || !page.value("records", json()).is_array() || !page.value("next", json()).is_string())
-    throw ActivityError("ErpUnreadable", "the ERP's page of " + kind + " is none");
+  json page = reply.page();
+  if (!page.contains("next")) throw ActivityError("ErpUnreadable", "the ERP's page of " + kind + " has no cursor");
   co_return page;
 }
 
@@ -85,8 +95,8 @@ Writing writing_on(const Push& push, const json& known, int64_t base_version, in
   writing.create_method = push.create_method;
   writing.create_path = push.create_path;
   writing.creation = push.creation;
-  if (known.is_object() && (base_version == 0 || known["version"] == base_version)) {
-    writing.version = known["version"];
+  if (known.is_object() && (base_version == 0 || known.value("version", int64_t{0}) == base_version)) {
+    writing.version = known.value("version", int64_t{0});
     writing.base = known;
   } else if (base_version > 0) {
     writing.version = base_version;
@@ -144,18 +154,22 @@ Async<json> pull(Desk& desk, Context& context, const json& input) {
   const std::string kind = required_text(input, "what");
   if (kind != "items" && kind != "stock" && kind != "orders") refuse_input("what must be items, stock or orders");
   const int64_t limit = has_field(input, "limit") ? whole_number(input, "limit", 1, kMostPage) : kPage;
+  const std::string first_stock = optional_text(input, "first_stock", "arrivals");
+  if (first_stock != "arrivals" && first_stock != "baseline") refuse_input("first_stock must be arrivals or baseline");
   const Effect effect = application(kind, optional_text(input, "pull_id", context.idempotency_key));
   std::string cursor;
+  bool is_first = false;
   try {
     co_return co_await desk.book(context, effect, nullptr);
   } catch (const ActivityError& error) {
     if (error.type != kNoPageYet) throw;
     cursor = error.what();
+    is_first = kind == "stock" && first_stock == "baseline" && error.details == true;
   }
   json page = co_await read_page(desk, context, kind, cursor, limit);
-  json found = {{"after", cursor}, {"page", std::move(page)}};
-  // What changes nothing needs no record.
-  if (found["page"]["records"].empty()) {
+  json found = {{"after", cursor}, {"page", std::move(page)}, {"first_stock", first_stock}};
+  // What changes nothing needs no record. The end of the first reading does: what comes later has arrived.
+  if (!is_first && found["page"]["records"].empty()) {
     json none = {{"changes", json::array()}, {"cursor", cursor}, {"more", false}};
     if (kind == "stock") none["arrivals"] = json::array();
     co_return none;

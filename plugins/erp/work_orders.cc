@@ -28,7 +28,8 @@ json creation_request(const Context& context, const json& input) {
 }
 
 [[noreturn]] void throw_refusal(const ErpReply& reply, const std::string& id) {
-  const json current = reply.body.value("current", json::object());
+  json current = reply.current();
+  if (current.is_null()) current = json::object();
   if (reply.code() == "nobody_free")
     throw ActivityError("NobodyFree", reply.message(), false, nullptr, kNobodyFreeDelayMs);
   if (current.value("state", "") == "cancelled")
@@ -54,7 +55,7 @@ Async<WorkOrderStep> work_order_of(Desk& desk, Context& context, std::string ref
   Effect look;
   look.run = [name = found->body["reference"].get<std::string>()](EffectCall& call) -> json {
     const auto known = Mirror(call.db, call.context.namespace_name).find("work_orders", name);
-    return known ? (*known)["version"] : json(0);
+    return known ? known->value("version", int64_t{0}) : int64_t{0};
   };
   const json known = co_await desk.book(context, std::move(look), nullptr);
   step.id = found->erp_id;
@@ -110,11 +111,11 @@ Async<json> step_of_work_order(Desk& desk, Context& context, WorkOrderStep step)
     call.key = step.key;
     call.version = step.version;
     ErpReply reply = co_await call_erp(desk, context, std::move(call));
-    if (reply.ok()) co_return std::move(reply.body);
+    if (reply.ok()) co_return reply.record();
     if (!reply.is_version_conflict()) throw_refusal(reply, step.id);
     json record = co_await read_record(desk, context, path);
     if (record.is_null()) refuse(reply);
-    if (!step.reached.empty() && record["state"] == step.reached) co_return record;
+    if (!step.reached.empty() && record.value("state", "") == step.reached) co_return record;
     step.version = record.value("version", int64_t{0});
   }
   throw ActivityError("ErpConflictStorm", "the work order " + step.id + " changes faster than it can be written", false,

@@ -82,7 +82,7 @@ Async<json> read_record(Desk& desk, Context& context, std::string path) {
   const ErpReply reply = co_await call_erp(desk, context, std::move(call));
   if (reply.not_found()) co_return nullptr;
   if (!reply.ok()) refuse(reply);
-  co_return reply.body;
+  co_return reply.record();
 }
 
 // With what is known: PUT on a version, or the creation.
@@ -112,7 +112,7 @@ Async<Written> write_record(Desk& desk, Context& context, Writing writing, Rule 
     }
     ErpCall call = call_for(writing, version, key);
     ErpReply reply = co_await call_erp(desk, context, std::move(call));
-    if (reply.ok()) co_return Written{"ours", std::move(reply.body)};
+    if (reply.ok()) co_return Written{"ours", reply.record()};
     // Read again what is there now. A record that was not there a moment ago, or is not any more, is one of these too.
     const bool again = reply.is_version_conflict() || reply.not_found() || reply.code() == "duplicate_reference";
     if (!again) refuse(reply);

@@ -169,10 +169,10 @@ json Books::receive(const std::string& sku, int64_t quantity) {
                        std::nullopt, "somebody");
 }
 
-json Books::change_by_somebody(const std::string& kind, const std::string& id, const json& change) {
+json Books::change_by_somebody(const std::string& kind, const std::string& id, const json& change, Version version) {
   Records& records = this->records(kind);
   const json* meant = records.by_reference(id);
-  return records.change(meant == nullptr ? id : (*meant)["id"].get<std::string>(), change, std::nullopt, "somebody");
+  return records.change(meant == nullptr ? id : (*meant)["id"].get<std::string>(), change, version, "somebody");
 }
 
 }  // namespace skald::erp

@@ -36,7 +36,7 @@ class Books {
 
   // Somebody in the ERP does it, without asking for a version.
   json receive(const std::string& sku, int64_t quantity);
-  json change_by_somebody(const std::string& kind, const std::string& id, const json& change);
+  json change_by_somebody(const std::string& kind, const std::string& id, const json& change, Version version);
   json add_technician(const json& request);
 
  private:

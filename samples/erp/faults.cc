@@ -80,8 +80,8 @@ FaultPlan::Rule FaultPlan::rule(const std::string& where, const json& spec) {
   rule.after = whole(spec, "after", where, 0);
   rule.share = spec.value("share", 1.0);
   if (rule.share < 0 || rule.share > 1) refuse(where + ".share", "must be from 0 to 1");
-  if (rule.fault.kind == Kind::kError && (rule.fault.status < 500 || rule.fault.status > 599))
-    refuse(where + ".status", "must be from 500 to 599");
+  if (rule.fault.kind == Kind::kError && (rule.fault.status < 400 || rule.fault.status > 599))
+    refuse(where + ".status", "must be from 400 to 599");
   return rule;
 }
 

@@ -109,7 +109,7 @@ void ErpServer::add_sandbox_routes() {
   for (const auto& [path, kind] : std::map<std::string, std::string>{
            {"items", "items"}, {"stock", "stock"}, {"orders", "orders"}, {"work-orders", "work_orders"}}) {
     sandbox("POST", "/sandbox/" + path + "/{id}", locked([this, kind = kind](const Request& r) -> Answer {
-              return {200, books_.change_by_somebody(kind, r.id, r.body)};
+              return {200, books_.change_by_somebody(kind, r.id, r.body, r.version)};
             }));
   }
 }

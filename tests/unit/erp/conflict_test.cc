@@ -102,6 +102,45 @@ TEST_F(ConflictTest, LostAnswerOfAResolutionIsFound) {
   EXPECT_EQ(level(), 20);
 }
 
+TEST_F(ConflictTest, SecondPersonWhoDecidesOtherwiseMeanwhileHearsOfTheFirst) {
+  load_with_rules({{"stock", "ask"}});
+  disagree_about_stock();
+  const json id = result(push(20))["conflict"];
+  erp_.set_faults({{"PUT /v1/stock/{id}", {{"fault", "hold"}, {"times", 1}}}});
+  auto late = start(task("resolve_conflict", {{"conflict", id}, {"choose", "ours"}, {"by", "Ann"}}));
+  ASSERT_TRUE(erp_.wait_for_held());
+  EXPECT_EQ(error(task("resolve_conflict", {{"conflict", id}, {"choose", "erp"}, {"by", "Bob"}})), "AlreadyResolved");
+  EXPECT_EQ(conflicts()[0]["resolution"]["by"], "Ann") << "it is open until the ERP has it";
+  erp_.set_faults(json::object());
+  EXPECT_EQ(result(late.get())["resolution"]["by"], "Ann");
+  EXPECT_EQ(conflicts("resolved")[0]["resolution"]["choose"], "ours");
+  EXPECT_EQ(level(), 20);
+}
+
+TEST_F(ConflictTest, NothingIsWrittenAfterSomebodyHasDecidedForTheErp) {
+  load_with_rules({{"stock", "ask"}});
+  disagree_about_stock();
+  const json id = result(push(20))["conflict"];
+  erp_.set_faults({{"GET /v1/stock/{id}", {{"fault", "hold"}, {"times", 1}}}});
+  auto late = start(task("resolve_conflict", {{"conflict", id}, {"choose", "erp"}, {"by", "Ann"}}));
+  ASSERT_TRUE(erp_.wait_for_held());
+  EXPECT_EQ(error(task("resolve_conflict", {{"conflict", id}, {"choose", "ours"}, {"by", "Bob"}})), "AlreadyResolved");
+  erp_.set_faults(json::object());
+  EXPECT_EQ(result(late.get())["resolution"]["by"], "Ann");
+  EXPECT_EQ(level(), 25);
+}
+
+TEST_F(ConflictTest, ChoiceThatTheErpRefusesMayBeMadeAnew) {
+  load_with_rules({{"stock", "ask"}});
+  disagree_about_stock();
+  const json id = result(push(20))["conflict"];
+  erp_.set_faults({{"PUT /v1/stock/{id}", {{"fault", "error"}, {"status", 422}, {"times", 1}}}});
+  EXPECT_EQ(error(task("resolve_conflict", {{"conflict", id}, {"choose", "ours"}, {"by", "Ann"}})), "ErpRefused");
+  EXPECT_EQ(result(task("resolve_conflict", {{"conflict", id}, {"choose", "erp"}, {"by", "Bob"}}))["state"],
+            "resolved");
+  EXPECT_EQ(level(), 25);
+}
+
 TEST_F(ConflictTest, SameValueOnBothSidesIsNone) {
   load_with_rules({{"stock", "ask"}});
   disagree_about_stock();

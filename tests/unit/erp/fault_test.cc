@@ -1,3 +1,5 @@
+#include <thread>
+
 #include <gmock/gmock.h>
 
 #include "tests/unit/erp/erp_fixture.h"
@@ -146,6 +148,97 @@ TEST_F(FaultOnceTest, SurvivesAHostThatIsStartedAgain) {
   load();
   EXPECT_EQ(result(push)["version"], 1);
   EXPECT_EQ(records("orders").size(), 1);
+}
+
+// Something that answers every request alike: a proxy, a page of maintenance, an ERP that is not what it should be.
+class StrangeAnswerTest : public ErpTest {
+ protected:
+  StrangeAnswerTest() {
+    const auto answer = [this](const httplib::Request&, httplib::Response& response) {
+      response.status = status_;
+      response.set_content(body_, "application/json");
+    };
+    server_.Get(".*", answer).Post(".*", answer).Put(".*", answer);
+    port_ = server_.bind_to_any_port("127.0.0.1");
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+  }
+  ~StrangeAnswerTest() override {
+    server_.stop();
+    thread_.join();
+  }
+  void load_strange() { load_with({{"url", "http://127.0.0.1:" + std::to_string(port_)}}); }
+  void answer(int status, const std::string& body) {
+    status_ = status;
+    body_ = body;
+  }
+  // What every activity that asks the ERP makes of it.
+  void expect_trouble(const std::string& type) {
+    for (const Call& call : kCalls) {
+      const Outcome outcome = run(task(call.activity, call.input, "w" + next_id()));
+      if (error(outcome) == "OrderNotPushed" || error(outcome) == "WorkOrderNotFound" || error(outcome) == "") continue;
+      EXPECT_EQ(error(outcome), type) << call.activity << " after " << status_ << " " << body_ << ": "
+                                      << failure(outcome).message();
+      EXPECT_TRUE(is_retryable(outcome)) << call.activity << " after " << status_ << " " << body_;
+    }
+    const Outcome first = run(task("push_order", order("o" + next_id()), "w" + next_id()));
+    EXPECT_EQ(error(first), type);
+  }
+
+  httplib::Server server_;
+  std::thread thread_;
+  int port_ = 0;
+  std::atomic<int> status_ = 200;
+  std::string body_;
+};
+
+TEST_F(StrangeAnswerTest, FailureThatIsNotInTheErpsWordsIsTriedAgain) {
+  load_strange();
+  const std::vector<std::tuple<int, const char*, const char*>> answers = {
+      {401, R"({"error": "invalid token"})", "ErpUnauthorized"},
+      {401, R"({"error": {"code": 17, "message": null}})", "ErpUnauthorized"},
+      {503, R"({"error": "maintenance"})", "ErpUnavailable"},
+      {502, "[1, 2]", "ErpUnavailable"},
+      {429, R"({"error": "slow down"})", "ErpBusy"},
+      {404, R"({"error": "no such route"})", "ErpUnreadable"},
+      {404, "<html>", "ErpUnreadable"},
+      {302, "", "ErpUnreadable"}};
+  for (const auto& [status, body, type] : answers) {
+    answer(status, body);
+    expect_trouble(type);
+  }
+}
+
+TEST_F(StrangeAnswerTest, SuccessThatIsNoRecordIsTriedAgain) {
+  load_strange();
+  for (const char* body :
+       {"[]", R"("ok")", "null", "", R"({"id": 5, "version": "x"})", R"({"id": "1", "version": 1.5, "records": {}})",
+        R"({"id": ["1"], "records": [5], "next": "c"})", R"({"version": {}, "records": [{"id": 7}], "next": "c"})"}) {
+    answer(200, body);
+    expect_trouble("ErpUnreadable");
+  }
+}
+
+TEST_F(StrangeAnswerTest, SentenceSaysWhatIsKnown) {
+  load_strange();
+  answer(502, "");
+  EXPECT_EQ(failure(run(task("push_order", order("o1")))).message(), "POST /v1/orders: 502");
+  answer(503, R"({"error": "maintenance"})");
+  EXPECT_EQ(failure(run(task("push_order", order("o2")))).message(), "POST /v1/orders: 503 maintenance");
+  answer(422, R"({"error": []})");
+  const Outcome refused = run(task("push_order", order("o3")));
+  EXPECT_EQ(error(refused), "ErpRefused");
+  EXPECT_EQ(failure(refused).message(), "the ERP refuses: 422");
+}
+
+TEST_F(StrangeAnswerTest, OrderWhoseAnswerWasUnreadableIsWrittenOnce) {
+  load_strange();
+  const Task push = task("push_order", order("o1"));
+  answer(200, "[]");
+  EXPECT_EQ(error(push), "ErpUnreadable");
+  load_with(json::object());
+  EXPECT_EQ(result(push)["version"], 1);
+  EXPECT_EQ(records("orders").size(), 1);
+  EXPECT_EQ(audit()["balanced"], true) << audit();
 }
 
 }  // namespace

@@ -91,6 +91,27 @@ TEST_F(PullTest, GoodsThatArrivedAreToldOnce) {
   EXPECT_NE(next["load_id"], page["load_id"]);
 }
 
+TEST_F(PullTest, BaselineIsWhatTheErpHadBeforeItWasFirstRead) {
+  const auto baseline = [&] {
+    return result(task("pull", {{"what", "stock"}, {"limit", 1}, {"first_stock", "baseline"}}))["arrivals"];
+  };
+  somebody("stock/tea/receive", {{"quantity", 9000}});
+  somebody("stock/cup/receive", {{"quantity", 7000}});
+  EXPECT_EQ(baseline(), json::array());
+  EXPECT_EQ(baseline(), json::array());
+  somebody("stock/tea/receive", {{"quantity", 5}});
+  EXPECT_EQ(baseline(), (json::array({{{"sku", "tea"}, {"quantity", 5}}})));
+  somebody("stock/pot/receive", {{"quantity", 6}});
+  EXPECT_EQ(baseline(), (json::array({{{"sku", "pot"}, {"quantity", 6}}}))) << "an article that is new has arrived";
+}
+
+TEST_F(PullTest, BaselineOfAnErpThatHadNothingIsNothing) {
+  const auto baseline = [&] { return result(task("pull", {{"what", "stock"}, {"first_stock", "baseline"}})); };
+  EXPECT_EQ(baseline()["arrivals"], json::array());
+  somebody("stock/tea/receive", {{"quantity", 5}});
+  EXPECT_EQ(baseline()["arrivals"], (json::array({{{"sku", "tea"}, {"quantity", 5}}})));
+}
+
 TEST_F(PullTest, OwnChangesDoNotComeBackAsNews) {
   somebody("stock/tea/receive", {{"quantity", 30}});
   EXPECT_EQ(result(task("push_stock", {{"sku", "tea"}, {"quantity", 12}}))["winner"], "ours");

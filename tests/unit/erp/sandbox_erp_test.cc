@@ -135,6 +135,19 @@ TEST_F(SandboxErpTest, HeldCallHappensWhenThePlanChanges) {
   EXPECT_EQ(held.get(), 201);
 }
 
+TEST_F(SandboxErpTest, SomebodyMayChangeOnlyWhatHeHasSeen) {
+  post("/v1/orders", order("o1"));
+  httplib::Client somebody(erp_.url());
+  const auto cancel = [&] {
+    return somebody
+        .Post("/sandbox/orders/o1", httplib::Headers{{"If-Match", "\"1\""}}, R"({"state": "cancelled"})",
+              "application/json")
+        ->status;
+  };
+  EXPECT_EQ(cancel(), 200);
+  EXPECT_EQ(cancel(), 409);
+}
+
 TEST_F(SandboxErpTest, SameSeedGivesTheSameFaults) {
   const auto drawn = [](int seed) {
     FaultPlan plan({{"seed", seed}, {"*", {{"fault", "busy"}, {"share", 0.3}}}}, {});

@@ -89,6 +89,39 @@ TEST_F(ErpSyncTest, WhatTheErpRefusesIsNotedAndTheNextRoundGoesOn) {
   EXPECT_GT(counts["rounds"], 3);
 }
 
+TEST_F(ErpSyncTest, ArrivalsThatAreRefusedAreKeptAndTriedAgain) {
+  bool is_open = false;
+  driver_.on_activity("inventory.load_stock", [this, &is_open](const auto& arguments) {
+    const json input = json::parse(arguments.at(0));
+    heard_["inventory.load_stock"].push_back(input);
+    for (const json& item : input["items"]) {
+      if (item["quantity"] > 1000 && !is_open) return Outcome::refusal("InvalidInput");
+    }
+    return Outcome::result("{}");
+  });
+  pages_["stock"] = {{{"changes", json::array()},
+                      {"more", true},
+                      {"arrivals", {{{"sku", "a"}, {"quantity", 2000}}, {{"sku", "b"}, {"quantity", 3}}}},
+                      {"load_id", "erp/c9"}},
+                     {{"changes", json::array()},
+                      {"more", false},
+                      {"arrivals", {{{"sku", "c"}, {"quantity", 4}}}},
+                      {"load_id", "erp/c10"}}};
+  driver_.after(absl::Minutes(70), [this, &is_open] {
+    const json status = json::parse(driver_.query("status"));
+    EXPECT_EQ(status["arrived"], 7) << "the others do not wait for it";
+    EXPECT_EQ(status["unloaded"].size(), 1);
+    EXPECT_EQ(status["unloaded"][0]["load_id"], "erp/c9/a");
+    EXPECT_EQ(status["problems"][0]["what"], "load erp/c9");
+    is_open = true;
+  });
+  const json counts = run();
+  EXPECT_EQ(counts["arrived"], 2007);
+  EXPECT_EQ(counts["unloaded"], json::array());
+  EXPECT_EQ(heard_["inventory.load_stock"].back(),
+            (json{{"load_id", "erp/c9/a"}, {"items", {{{"sku", "a"}, {"quantity", 2000}}}}}));
+}
+
 TEST_F(ErpSyncTest, SyncsAtOnceWhenItIsTold) {
   driver_.after(absl::Minutes(10), [this] { driver_.signal("now"); });
   driver_.after(absl::Minutes(20), [this] {
