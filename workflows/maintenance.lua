@@ -2,6 +2,8 @@
 -- finished is undone in reverse order, and the maintenance then ends as "failed" (parts are missing, nobody can do it, or nobody came) or "cancelled".
 -- {reference, device, kind, site, anomaly = {sequence, score, explanation}, parts = {{sku, quantity}, …}, skill, priority, notify = a workflow's id,
 --  patience = "8h", escalation_patience = "16h", sandbox}
+-- After a person's "done" nothing is undone: the parts are taken and the order is completed, however long that takes; what is refused for good stands in
+-- the result's `unfinished`, {{step, error}, …}.
 -- Signals: done {by, notes} (by a person: without `by` it does not count); cancel reason. Query: status. `notify` gets the signals `escalated` and `maintained`.
 local skald = require "skald"
 local saga = require "skald.saga"
@@ -9,6 +11,10 @@ local saga = require "skald.saga"
 local patient = { start_to_close = "10s", schedule_to_close = "1h", retry = { initial = "200ms", backoff = 2, max_interval = "10s" } }
 local erp = skald.activities("erp", patient)
 local inventory = skald.activities("inventory", patient)
+-- What must be done, however long a partner is away.
+local steadfast = { start_to_close = "10s", retry = { initial = "200ms", backoff = 2, max_interval = "1m" } }
+local finish_order = skald.activity("erp.complete_work_order", steadfast)
+local take_parts = skald.activity("inventory.confirm", steadfast)
 
 local function check(job)
   if type(job) ~= "table" or type(job.device) ~= "string" then
@@ -20,7 +26,7 @@ return function(job)
   check(job)
   local reference = job.reference or skald.info().workflow_id
   local anomaly = job.anomaly or {}
-  local state, compensations = "ordering", skald.array {}
+  local state, compensations, unfinished = "ordering", skald.array {}, skald.array {}
   local order, technician, confirmation, escalated
   skald.on_query("status", function()
     return { reference = reference, device = job.device, state = state, work_order = order and order.work_order, technician = technician,
@@ -97,19 +103,28 @@ return function(job)
       technician = type(assigned) == "table" and assigned.name or assigned
       confirmation = await_confirmation()
       state = "finishing"
-      -- The machine is mended: there is no way back.
-      skald.shielded(function()
-        if job.parts and #job.parts > 0 then inventory.confirm(about { order_id = reference }) end
-        erp.complete_work_order(about { reference = reference, by = confirmation.by, notes = confirmation.notes })
-      end)
-      state = "done"
     end)
   end)
 
+  -- The machine is mended: there is no way back. What a partner refuses for good is not undone either, but told.
+  local function finish(name, activity, input)
+    local fine, why = pcall(function() return skald.shielded(function() return activity(about(input)) end) end)
+    if fine then return end
+    if not skald.is_error(why) then error(why, 0) end
+    skald.log.error("the machine is mended, but its books are not in order", { reference = reference, step = name, error = tostring(why) })
+    unfinished[#unfinished + 1] = { step = name, error = tostring(why) }
+  end
+  if state == "finishing" then
+    if job.parts and #job.parts > 0 then finish("inventory.confirm", take_parts, { order_id = reference }) end
+    finish("erp.complete_work_order", finish_order, { reference = reference, by = confirmation.by, notes = confirmation.notes })
+    state = "done"
+  end
+
   local result = { reference = reference, device = job.device, work_order = order and order.work_order, technician = technician, escalated = escalated,
     compensations = compensations }
-  if ok or state == "done" then
+  if state == "done" then
     result.outcome, result.confirmed_by, result.notes = "done", confirmation.by, confirmation.notes
+    if #unfinished > 0 then result.unfinished = unfinished end
   else
     if not skald.is_error(err) or err.type == "CompensationFailed" then error(err, 0) end
     state = err.kind == "cancelled" and "cancelled" or "failed"

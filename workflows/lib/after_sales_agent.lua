@@ -1,4 +1,5 @@
--- A delivery failed: what makes it good? A model proposes; within its limits the proposal is carried out, beyond them a person is asked.
+-- A delivery failed: what makes it good? A model proposes; within its limits the proposal is carried out, beyond them, and when
+-- it could not be carried out, a person is asked.
 local skald = require "skald"
 local saga = require "skald.saga"
 local agent = require "agent"
@@ -61,40 +62,71 @@ local function check(order)
   end
 end
 
--- Carries a remedy out; goods that cannot be sent again are paid back.
+-- Carries a remedy out; goods that cannot be sent again are paid back. Returns what was done; or nil, and what could not be done and why.
 local function carry_out(order, remedy, amount)
   local ok, err = pcall(REMEDIES[remedy].act, order, amount)
   if ok then return remedy end
-  if remedy ~= "reship" or not skald.is_error(err) or err.type ~= "OutOfStock" then error(err, 0) end
-  REMEDIES.refund.act(order)
-  return "refund"
+  if not skald.is_error(err) or err.kind == "cancelled" then error(err, 0) end
+  if remedy == "reship" and err.type == "OutOfStock" then return carry_out(order, "refund") end
+  return nil, string.format("a %s could not be carried out (%s)", remedy, tostring(err))
 end
 
--- failure = {reason}, of "lost", "damaged", "late", "refused" or the carrier's own words. Returns {remedy, by, reason}; remedy is "none" when
--- a person said no. What nobody decides in time the rule does: `turns` are the people, see desk.lua.
-function after_sales_agent.make_good(order, failure, desk, turns)
-  local instead = rule(order, failure)
-  local decision = agent.decide {
+-- A proposal; `failed` says what an earlier one came to, if there was one: this one is a decision of its own.
+local function propose(order, failure, failed, attempt, instead)
+  local words = failure.words or ""
+  if failed then words = words .. (words == "" and "" or "; ") .. failed end
+  return agent.decide {
     agent = "after_sales", about = order.order_id, prompt = "after_sales", person = true, rule = instead, check = check(order),
+    reference = failed and skald.info().first_run_id .. "/" .. attempt or nil,
     inputs = {
       order = { id = order.order_id, total = order.total, currency = order.currency or "", country = order.country or "", items = order.items },
-      failure = { reason = failure.reason or "unknown", words = failure.words or "" },
+      failure = { reason = failure.reason or "unknown", words = words },
     },
     tools = { ["logistics.track"] = logistics.track },
   }
-  local output, by, reason = decision.output, "agent", decision.explanation
+end
+
+-- Has a person look at what is dear, doubtful, or has failed before. Returns the remedy or nil, by whom, why, and whether anybody was asked.
+local function judge(order, failure, failed, decision, instead, desk, turns)
+  local output = decision.output
   local cost = REMEDIES[output.remedy].cost(order, output.amount)
-  if cost > LIMIT or decision.confidence < SURE then
-    local question = string.format("The delivery of order %s failed (%s). A %s worth %s? %s", order.order_id, failure.reason or "unknown", output.remedy,
-      money(cost, order.currency), decision.explanation)
-    local approved
-    approved, by, reason = desk:ask(decision, question, turns, { verdict = "approved", reason = "a customer without goods is not left waiting" })
-    if by == "rule" then output = instead.output end
-    if not approved then output = { remedy = "none" } end
+  if not failed and cost <= LIMIT and decision.confidence >= SURE then return output, "agent", decision.explanation, false end
+  local question = string.format("The delivery of order %s failed (%s)%s. A %s worth %s? %s", order.order_id, failure.reason or "unknown",
+    failed and ", and " .. failed or "", output.remedy, money(cost, order.currency), decision.explanation)
+  local rule = { verdict = "approved", reason = "a customer without goods is not left waiting" }
+  if failed then rule = { verdict = "rejected", reason = "what failed is not tried again without a person" } end
+  local approved, by, reason = desk:ask(decision, question, turns, rule)
+  if not approved then return nil, by, reason, true end
+  return by == "rule" and instead.output or output, by, reason, true
+end
+
+-- failure = {reason}, of "lost", "damaged", "late", "refused" or the carrier's own words. Returns {remedy, by, reason}; remedy is "none" when
+-- a person said no, and "failed" when it could not be carried out and nobody wants another try. What nobody decides in time the rule does:
+-- `turns` are the people, see desk.lua.
+function after_sales_agent.make_good(order, failure, desk, turns)
+  local instead = rule(order, failure)
+  local failed
+  local attempt = 0
+  while true do
+    attempt = attempt + 1
+    local decision = propose(order, failure, failed, attempt, instead)
+    local output, by, reason, asked = judge(order, failure, failed, decision, instead, desk, turns)
+    if not output then
+      local remedy = failed and "failed" or "none"
+      desk:note(decision, remedy, by, reason)
+      return { remedy = remedy, by = by, reason = failed and failed .. "; " .. (reason or "") or reason }
+    end
+    local done, why = carry_out(order, output.remedy, output.amount)
+    if done then
+      desk:note(decision, done, by, reason)
+      return { remedy = done, by = by, reason = reason }
+    end
+    skald.log.warn("a remedy failed: a person is asked", { order = order.order_id, error = why })
+    -- The book must not let it stand as if it had been done; what a person said stays theirs.
+    if not asked then agent.confirm(decision, { verdict = "rejected", by = "rule", reason = why }) end
+    desk:note(decision, "failed", by, why)
+    failed = why
   end
-  local remedy = output.remedy == "none" and "none" or carry_out(order, output.remedy, output.amount)
-  desk:note(decision, remedy, by, reason)
-  return { remedy = remedy, by = by, reason = reason }
 end
 
 return after_sales_agent

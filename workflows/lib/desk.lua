@@ -58,6 +58,8 @@ function Desk:ask(decision, question, turns, rule)
   local said = agent.await_person(decision)
   if said and said.by ~= CANCELLED then return said.verdict ~= "rejected", said.by, said.reason end
   local ok, answer = pcall(self.wait, self, decision, question, turns)
+  -- An answer is one to this question, also where a later one has the same id: "unrecorded-…".
+  if self.open then self.answers[self.open.decision_id] = nil end
   self.open = nil
   if not ok then
     -- Nobody needs to answer any more.

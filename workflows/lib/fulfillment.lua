@@ -8,6 +8,8 @@ local patient = { start_to_close = "5s", schedule_to_close = "1h", retry = { ini
 local inventory = skald.activities("inventory", patient)
 local payment = skald.activities("payment", patient)
 local logistics = skald.activities("logistics", patient)
+-- Without a limit: after an hour without an answer the goods may have left, and then nothing may be undone.
+local confirm = skald.activity("inventory.confirm", { start_to_close = patient.start_to_close, retry = patient.retry })
 
 -- The input is a customer's: what is wrong with it ends the order, and is no bug.
 local function charge_within(timeout)
@@ -66,8 +68,8 @@ return function(order, before, also)
         end,
         undo = undo("cancel_waybill", logistics.cancel_waybill) }
       state = "confirming"
-      -- From here on there is no way back: cancelling waits outside, and the goods leave.
-      skald.shielded(function() inventory.confirm(about {}) end)
+      -- From here on there is no way back: cancelling waits outside, and the goods leave. Only a refusal, which says that they did not, undoes.
+      skald.shielded(function() confirm(about {}) end)
       state = "confirmed"
     end)
   end)

@@ -118,6 +118,110 @@ TEST_F(AfterSalesAgentTest, LooksWhereTheParcelIs) {
   EXPECT_TRUE(did("logistics.track"));
 }
 
+class FailedRemedyTest : public AfterSalesAgentTest {
+ protected:
+  // Each time that the model is asked its decision has an id of its own: d-after_sales, d-after_sales/2, …
+  FailedRemedyTest() {
+    agent("after_sales", [this](const json& input) {
+      json one = decision("after_sales", {{"remedy", "refund"}, {"amount", total_}}, 0.9);
+      ids_.push_back("d-after_sales" + (references_.empty() ? "" : "/" + std::to_string(references_.size() + 1)));
+      references_.push_back(input["reference"]);
+      one["decision_id"] = ids_.back();
+      return Outcome::result(one.dump());
+    });
+    fails("payment.refund", "Declined");
+  }
+  // Whenever somebody is asked.
+  void ida_says(std::vector<std::string> verdicts) {
+    answer("llm.await_person", [=, this](const json& input) {
+      const std::string verdict = verdicts.at(asked_++);
+      driver_.after(absl::Minutes(1), [=, this] {
+        questions_.push_back(status()["open_decision"]["question"]);
+        driver_.signal(
+            "decide",
+            {json({{"decision_id", input["decision_id"]}, {"verdict", verdict}, {"by", "ida"}, {"reason", "called"}})
+                 .dump()});
+      });
+      return Outcome::result("{}");
+    });
+  }
+  json deliver_for(int total) {
+    total_ = total;
+    return deliver("lost", total, {{"decide_within", "1h"}, {"escalate_within", "1h"}});
+  }
+
+  int total_ = 0;
+  size_t asked_ = 0;
+  std::vector<std::string> ids_, references_, questions_;
+};
+
+TEST_F(FailedRemedyTest, PersonIsAskedAndTheOrderEndsAsItIs) {
+  ida_says({"rejected"});
+  const json result = deliver_for(5000);
+  ASSERT_EQ(driver_.status(), "completed") << driver_.failure().message();
+  EXPECT_EQ(result["outcome"], "confirmed");
+  EXPECT_EQ(result["after_sales"], json({{"remedy", "failed"},
+                                         {"by", "ida"},
+                                         {"reason", "a refund could not be carried out (Declined: no); called"}}));
+  EXPECT_EQ(questions_, std::vector<std::string>{"The delivery of order 1 failed (lost), and a refund could not be "
+                                                 "carried out (Declined: no). A refund worth 50.00 EUR? so it seems"});
+  EXPECT_EQ(last("erp.push_outcome")["outcome"], "confirmed");
+}
+
+TEST_F(FailedRemedyTest, NoRecordSaysThatItWasDone) {
+  ida_says({"rejected"});
+  const json result = deliver_for(5000);
+  ASSERT_EQ(times("llm.confirm"), 2);
+  EXPECT_EQ(heard_["llm.confirm"][0], json({{"decision_id", "d-after_sales"},
+                                            {"verdict", "rejected"},
+                                            {"by", "rule"},
+                                            {"reason", "a refund could not be carried out (Declined: no)"}}));
+  EXPECT_EQ(heard_["llm.confirm"][1]["decision_id"], "d-after_sales/2");
+  for (const json& entry : result["decisions"]) {
+    if (entry["agent"] == "after_sales") {
+      EXPECT_EQ(entry["outcome"], "failed");
+    }
+  }
+}
+
+TEST_F(FailedRemedyTest, NobodyWhoIsAskedLeavesItFailed) {
+  const json result = deliver_for(5000);
+  EXPECT_EQ(result["outcome"], "confirmed");
+  EXPECT_EQ(result["after_sales"]["remedy"], "failed");
+  EXPECT_EQ(result["after_sales"]["by"], "rule");
+  EXPECT_EQ(times("payment.refund"), 1) << "what failed is not tried again without a person";
+}
+
+TEST_F(FailedRemedyTest, PersonHasItTriedAgain) {
+  answer("payment.refund",
+         [this](const json&) { return asked_ < 2 ? Outcome::refusal("Declined") : Outcome::result("{}"); });
+  ida_says({"approved", "approved"});
+  const json result = deliver_for(80000);
+  EXPECT_EQ(result["after_sales"], json({{"remedy", "refund"}, {"by", "ida"}, {"reason", "called"}}));
+  EXPECT_EQ(questions_.size(), 2u);
+  EXPECT_NE(references_[0], references_[1]) << "a decision of its own, which can be open again";
+  EXPECT_EQ(last("erp.push_outcome")["outcome"], "returned");
+}
+
+TEST_F(FailedRemedyTest, NoAnswerInTimeIsAFailureToo) {
+  answer("payment.refund", [](const json&) { return Outcome::timeout(); });
+  ida_says({"rejected"});
+  const json result = deliver_for(5000);
+  EXPECT_EQ(result["after_sales"]["remedy"], "failed");
+  EXPECT_THAT(result["after_sales"]["reason"].get<std::string>(), ::testing::HasSubstr("Timeout"));
+}
+
+TEST_F(FailedRemedyTest, WithoutABookAnAnswerCountsOnce) {
+  fails("llm.decide", "NoSuchActivity");
+  driver_.after(absl::Hours(2), [this] {
+    driver_.signal("decide",
+                   {R"({"decision_id":"unrecorded-after_sales","verdict":"approved","by":"ida","reason":"do"})"});
+  });
+  const json result = deliver("lost", 40000, {{"decide_within", "1d"}, {"escalate_within", "1d"}});
+  EXPECT_EQ(times("payment.refund"), 1);
+  EXPECT_EQ(result["after_sales"]["remedy"], "failed");
+}
+
 using ErpEntryTest = AssistedOrderTest;
 
 TEST_F(ErpEntryTest, ErpHearsOfTheOrderAndThenOfItsEnd) {

@@ -212,6 +212,39 @@ TEST_F(MaintenanceTest, CancellingAMendedMachineComesTooLate) {
   EXPECT_EQ(run()["outcome"], "done");
 }
 
+TEST_F(MaintenanceTest, FinishesHoweverLongAPartnerIsAway) {
+  confirm_on("erp.assign_work_order", kAssigned, R"({"by":"Ida"})");
+  EXPECT_EQ(run()["outcome"], "done");
+  for (const auto& event : driver_.history().events()) {
+    const auto& scheduled = event.activity_task_scheduled_event_attributes();
+    const std::string& type = scheduled.activity_type().name();
+    if (type == "inventory.confirm" || type == "erp.complete_work_order") {
+      EXPECT_EQ(scheduled.schedule_to_close_timeout().seconds(), 0) << type;
+    }
+  }
+}
+
+TEST_F(MaintenanceTest, MendedMachinesWorkOrderIsNotCancelled) {
+  confirm_on("erp.assign_work_order", kAssigned, R"({"by":"Ida"})");
+  answer("erp.complete_work_order", Outcome::timeout());
+  const json result = run();
+  EXPECT_EQ(result["outcome"], "done");
+  EXPECT_EQ(result["compensations"], json::array());
+  EXPECT_EQ(result["unfinished"][0]["step"], "erp.complete_work_order");
+  EXPECT_THAT(driver_.commands(), Not(Contains("activity inventory.release")));
+  EXPECT_THAT(driver_.commands(), Not(Contains("activity erp.cancel_work_order")));
+}
+
+TEST_F(MaintenanceTest, PartsThatAreUsedAreNotReleased) {
+  confirm_on("erp.assign_work_order", kAssigned, R"({"by":"Ida"})");
+  answer("inventory.confirm", Outcome::refusal("Rejected"));
+  const json result = run();
+  EXPECT_EQ(result["outcome"], "done");
+  EXPECT_EQ(result["unfinished"][0]["error"], "Rejected: no");
+  EXPECT_THAT(driver_.commands(), Contains("activity erp.complete_work_order")) << "the one does not hold up the other";
+  EXPECT_THAT(driver_.commands(), Not(Contains("activity inventory.release")));
+}
+
 TEST_F(MaintenanceTest, CompensationThatFailsFailsTheMaintenance) {
   answer("inventory.reserve", Outcome::refusal("OutOfStock"));
   answer("erp.cancel_work_order", Outcome::refusal("Forbidden"));

@@ -72,6 +72,11 @@ TEST_F(OrderFulfillmentTest, TriesThePaymentForAQuarterOfAnHourOrAsLongAsTheOrde
   EXPECT_EQ(seconds_for("inventory.reserve"), 60 * 60);
 }
 
+TEST_F(OrderFulfillmentTest, GoodsThatMayHaveLeftAreConfirmedHoweverLongItTakes) {
+  EXPECT_EQ(run()["outcome"], "confirmed");
+  EXPECT_EQ(seconds_for("inventory.confirm"), 0);
+}
+
 TEST_F(OrderFulfillmentTest, PaymentTimeoutOfTheOrder) {
   EXPECT_EQ(run({{"payment_timeout", "3s"}})["outcome"], "confirmed");
   EXPECT_EQ(seconds_for("payment.charge"), 3);
