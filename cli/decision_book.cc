@@ -46,11 +46,15 @@ Outcome start_book(Session& session, const std::string& task_queue, const nlohma
   return {};
 }
 
+Outcome not_there(const std::string& sentence) {
+  return failed(sentence + "; `skald decision list` shows those that there are");
+}
+
 Outcome not_answered(const Close& close, const std::string& task_queue) {
   if (close.event.event_type() == enums::EVENT_TYPE_WORKFLOW_EXECUTION_FAILED) {
     const Failure& failure = root(close.event.workflow_execution_failed_event_attributes().failure());
-    if (failure.application_failure_info().type() == "DecisionNotFound")
-      return failed(failure.message() + "; `skald decision list` shows those that there are");
+    // A worker may still have the book of an earlier version, which fails then.
+    if (failure.application_failure_info().type() == "DecisionNotFound") return not_there(failure.message());
     if (failure.has_application_failure_info()) return failed("the book of decisions answers: " + failure.message());
   }
   return failed(fmt::format(
@@ -74,6 +78,8 @@ Outcome ask_book(Session& session, const std::string& task_queue, const nlohmann
                ? nlohmann::ordered_json()
                : nlohmann::ordered_json::parse(payload_text(result.payloads(0)), nullptr, false);
   if (!answer.is_object()) return failed(fmt::format("the workflow {} gave no answer that this command knows", kBook));
+  if (const auto found = answer.find("not_found"); found != answer.end() && found->is_string())
+    return not_there(found->get<std::string>());
   return {};
 }
 

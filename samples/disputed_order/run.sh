@@ -59,8 +59,7 @@ open_decision() {
 }
 # start ID TOTAL MORE: an order with an own id; MORE are further fields.
 start() {
-  build/skald workflow start --type assisted_order --id "order-$1" -o json --input "{\"order_id\": \"$1\", \"items\": [{\"sku\": \"TEA\", \"quantity\": 1}], \"total\": $2,
-    \"currency\": \"EUR\", \"country\": \"NO\", \"delivery_within\": 0, $3}" >/dev/null
+  build/skald workflow start --type assisted_order --id "order-$1" -o json --input "{\"order_id\": \"$1\", \"items\": [{\"sku\": \"TEA\", \"quantity\": 1}], \"total\": $2, \"currency\": \"EUR\", \"country\": \"NO\", \"delivery_within\": 0, $3}" >/dev/null
 }
 
 serve llm build/skald-llm --script "$here/llm.json"

@@ -70,6 +70,8 @@ class Decision : public testing::Test {
              {{{"role", "system"}, {"content", "one\ntwo\nthree\nfour"}}, {{"role", "user"}, {"content", "Order 17"}}}},
             {"redactions", 2},
             {"refusals", {{{"activity", "payment.refund"}, {"input", {{"amount", 5}}}, {"why", "it is not allowed"}}}},
+            {"overruled",
+             {{{"activity", "logistics.track"}, {"input", {{"order_id", "9"}}}, {"why", "order_id is bound"}}}},
             {"sources", {{{"title", "Returns"}, {"source", "https://shop/returns"}, {"score", 0.8}}}},
             {"tokens", {{"prompt", 512}, {"completion", 48}}},
             {"cost_micros", 310},
@@ -130,8 +132,9 @@ TEST_F(Decision, ShowTellsItLikeAStory) {
   for (const char* part :
        {"order_risk version 1, content 9a0c9a0c9a0c",
         "What was said to the model, and by it, without 2 personal details", "Order 17", "… (--full shows the rest)",
-        "risk 0.6, verdict review", "the total is large", "Returns (https://shop/returns), score 0.8",
-        "payment.refund {\"amount\":5}: it is not allowed", "840ms, 512 + 48 tokens, cost 0.000310",
+        "risk 0.6, verdict review", "the total is large", "Returns (https://shop/returns), score 0.8", "Refused",
+        "payment.refund {\"amount\":5}: it is not allowed", "Overruled",
+        "logistics.track {\"order_id\":\"9\"}: order_id is bound", "840ms, 512 + 48 tokens, cost 0.000310",
         "by ida on 2026-07-01T10:00:00Z", "a customer for ten years"})
     EXPECT_THAT(ran.out, HasSubstr(part));
   EXPECT_THAT(ran.out, Not(HasSubstr("four")));
@@ -242,6 +245,14 @@ TEST_F(Decision, AnswerNeedsAReason) {
   const Ran ran = run_command(service, {"decision", "approve", "d-1", "--by", "ida"});
   EXPECT_EQ(ran.exit_code, 2);
   EXPECT_THAT(ran.err, HasSubstr("--because"));
+}
+
+TEST_F(Decision, ThatIsNotThereByTheBooksAnswerIsToldAsSuch) {
+  answers({{"not_found", "there is no decision d-1 in namespace default"}});
+  const Ran ran = run_command(service, {"decision", "show", "d-1"});
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_EQ(ran.err,
+            "skald: there is no decision d-1 in namespace default; `skald decision list` shows those that there are\n");
 }
 
 }  // namespace
