@@ -17,7 +17,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr int kPage = 100;
+constexpr int kDecisionsAtOnce = 100;
 constexpr int kWaitSeconds = 15;  // until a person's word is in the book
 constexpr size_t kDecisionColumns = 48;
 
@@ -49,7 +49,7 @@ Outcome collect(const ListOptions& options, Session& session, json& decisions, b
   if (!status.empty()) question["status"] = status;
   decisions = json::array();
   while (true) {
-    question["limit"] = std::min<int>(kPage, options.limit - static_cast<int>(decisions.size()));
+    question["limit"] = std::min<int>(kDecisionsAtOnce, options.limit - static_cast<int>(decisions.size()));
     json page;
     if (Outcome asked = ask_book(session, options.task_queue, question, page); !asked.ok()) return asked;
     for (json& one : page["decisions"]) decisions.push_back(std::move(one));

@@ -18,7 +18,7 @@ namespace {
 
 using temporal::api::workflow::v1::WorkflowExecutionInfo;
 
-constexpr int kPage = 1'000;
+constexpr int kExecutionsAtOnce = 1'000;
 
 struct ListOptions {
   std::string query;
@@ -33,7 +33,7 @@ Outcome collect(const ListOptions& options, Session& session, std::vector<Workfl
   request.set_query(options.query);
   const size_t limit = options.limit == 0 ? SIZE_MAX : static_cast<size_t>(options.limit);
   while (true) {
-    request.set_page_size(static_cast<int>(std::min<size_t>(kPage, limit - executions.size())));
+    request.set_page_size(static_cast<int>(std::min<size_t>(kExecutionsAtOnce, limit - executions.size())));
     workflowservice::ListWorkflowExecutionsResponse response;
     if (Outcome called = session.client.call(request, response); !called.ok()) return called;
     for (WorkflowExecutionInfo& info : *response.mutable_executions()) {

@@ -15,7 +15,7 @@ namespace {
 
 using workflowservice::DescribeNamespaceResponse;
 
-constexpr int kPage = 1'000;
+constexpr int kNamespacesAtOnce = 1'000;
 
 struct NamespaceOptions {
   std::string name, description, owner;
@@ -103,7 +103,7 @@ Outcome update_namespace(const NamespaceOptions& options, Session& session) {
 
 Outcome list_namespaces(Session& session) {
   workflowservice::ListNamespacesRequest request;
-  request.set_page_size(kPage);
+  request.set_page_size(kNamespacesAtOnce);
   nlohmann::ordered_json documents = nlohmann::ordered_json::array();
   std::vector<Row> rows;
   do {

@@ -14,11 +14,13 @@ using Template = ActivityTemplate;
 constexpr char kActivityMark = 0;
 constexpr char kGroupMark = 0;
 
-struct Handle {
+struct TemplateHandle {
   uint32_t index;  // into the run's templates
 };
 
-Template& template_of(lua_State* L, const Handle& handle) { return *Run::of(L).activity_templates()[handle.index]; }
+Template& template_of(lua_State* L, const TemplateHandle& handle) {
+  return *Run::of(L).activity_templates()[handle.index];
+}
 
 int push_handle(lua_State* L, uint32_t index, bool group);
 
@@ -60,7 +62,7 @@ bool read_options(lua_State* L, int index, Template& result, std::string& error)
 int start_activity(lua_State* L) {
   require_active(L, "an activity");
   throw_if_cancelled(L);
-  auto* handle = static_cast<Handle*>(to_object(L, 1, &kActivityMark));
+  auto* handle = static_cast<TemplateHandle*>(to_object(L, 1, &kActivityMark));
   if (handle == nullptr) raise(L, "an activity is started with a colon: activity:start { … }");
   return guarded(L, [&](std::string& error) {
     Run& run = Run::of(L);
@@ -98,7 +100,7 @@ int call_activity(lua_State* L) {
 }
 
 int with_options(lua_State* L) {
-  auto* handle = static_cast<Handle*>(to_object(L, 1, &kActivityMark));
+  auto* handle = static_cast<TemplateHandle*>(to_object(L, 1, &kActivityMark));
   if (handle == nullptr) raise(L, "options are replaced with a colon: activity:with { … }");
   return guarded(L, [&](std::string& error) {
     Template made = template_of(L, *handle);
@@ -109,7 +111,7 @@ int with_options(lua_State* L) {
 
 // group.name: the activity "prefix.name". Found ones are kept in the group's user value.
 int group_member(lua_State* L) {
-  auto* group = static_cast<Handle*>(to_object(L, 1, &kGroupMark));
+  auto* group = static_cast<TemplateHandle*>(to_object(L, 1, &kGroupMark));
   if (group == nullptr || lua_type(L, 2) != LUA_TSTRING) raise(L, "an activity's name must be text");
   check_name(L, 2);
   lua_getiuservalue(L, 1, 1);
@@ -132,7 +134,7 @@ int push_handle(lua_State* L, uint32_t index, bool group) {
   static constexpr luaL_Reg kActivity[] = {
       {"__call", call_activity}, {"start", start_activity}, {"with", with_options}, {nullptr, nullptr}};
   static constexpr luaL_Reg kGroup[] = {{"__index", group_member}, {nullptr, nullptr}};
-  auto* handle = static_cast<Handle*>(lua_newuserdatauv(L, sizeof(Handle), 1));
+  auto* handle = static_cast<TemplateHandle*>(lua_newuserdatauv(L, sizeof(TemplateHandle), 1));
   handle->index = index;
   if (group) {
     lua_newtable(L);

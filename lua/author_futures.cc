@@ -47,7 +47,7 @@ int ready(lua_State* L) {
   return 1;
 }
 
-int cancel(lua_State* L) {
+int future_cancel(lua_State* L) {
   require_active(L, "cancel");
   Future& future = check_future(L);
   const char* reason = luaL_optstring(L, 2, "");
@@ -62,7 +62,7 @@ int cancel(lua_State* L) {
 
 // handle:started(), handle:signal(name, arguments…): of a child workflow only.
 int started(lua_State* L) { return child_started(L); }
-int signal(lua_State* L) { return child_signal(L); }
+int future_signal(lua_State* L) { return child_signal(L); }
 
 // skald.async(fn, arguments…): a branch with a scope of its own, so that it can be cancelled alone.
 int async(lua_State* L) {
@@ -229,9 +229,9 @@ int settle(lua_State* L) { return wait(L, Wait::kSettle, true); }
 
 void push_future_metatable(lua_State* L) {
   static constexpr char kMark = 0;
-  static constexpr luaL_Reg kMethods[] = {{"get", get},       {"try", try_get},     {"ready", ready},
-                                          {"cancel", cancel}, {"started", started}, {"signal", signal},
-                                          {nullptr, nullptr}};
+  static constexpr luaL_Reg kMethods[] = {
+      {"get", get},         {"try", try_get},          {"ready", ready},  {"cancel", future_cancel},
+      {"started", started}, {"signal", future_signal}, {nullptr, nullptr}};
   push_metatable(L, &kMark, "future", kMethods);
 }
 

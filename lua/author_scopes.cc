@@ -6,12 +6,12 @@ namespace {
 
 constexpr char kScopeMark = 0;
 
-struct Handle {
+struct ScopeHandle {
   uint32_t scope;
 };
 
-Handle& check_scope(lua_State* L) {
-  auto* handle = static_cast<Handle*>(to_object(L, 1, &kScopeMark));
+ScopeHandle& check_scope(lua_State* L) {
+  auto* handle = static_cast<ScopeHandle*>(to_object(L, 1, &kScopeMark));
   if (handle == nullptr) raise(L, "a scope's functions are called with a colon: scope:cancel()");
   return *handle;
 }
@@ -32,7 +32,7 @@ int push_cancelled(lua_State* L, uint32_t scope) {
 int cancelled(lua_State* L) { return push_cancelled(L, check_scope(L).scope); }
 int current_cancelled(lua_State* L) { return push_cancelled(L, Scheduler::current(L)->scope); }
 
-int cancel(lua_State* L) {
+int scope_cancel(lua_State* L) {
   const uint32_t scope = check_scope(L).scope;
   require_active(L, "cancel");
   const char* reason = luaL_optstring(L, 2, "");
@@ -70,11 +70,11 @@ int enter(lua_State* L, bool shielded) {
   if (run.scheduler().full()) raise(L, "too many scopes in one run; go on with skald.continue_as_new");
   uint32_t inner = 0;
   guarded(L, [&](std::string&) {
-    static constexpr luaL_Reg kMethods[] = {{"cancel", cancel}, {"cancelled", cancelled}, {nullptr, nullptr}};
+    static constexpr luaL_Reg kMethods[] = {{"cancel", scope_cancel}, {"cancelled", cancelled}, {nullptr, nullptr}};
     inner = run.scheduler().new_scope(Scheduler::current(L)->scope, shielded);
     lua_pushcfunction(L, &Sandbox::keep_traceback);
     lua_insert(L, 1);
-    auto* handle = static_cast<Handle*>(lua_newuserdatauv(L, sizeof(Handle), 0));
+    auto* handle = static_cast<ScopeHandle*>(lua_newuserdatauv(L, sizeof(ScopeHandle), 0));
     handle->scope = inner;
     push_metatable(L, &kScopeMark, "scope", kMethods);
     lua_setmetatable(L, -2);

@@ -7,12 +7,12 @@ namespace {
 
 constexpr char kChannelMark = 0;
 
-struct Handle {
+struct ChannelHandle {
   SignalChannel* channel;  // channels live as long as their run
 };
 
 SignalChannel& check_channel(lua_State* L) {
-  auto* handle = static_cast<Handle*>(to_object(L, 1, &kChannelMark));
+  auto* handle = static_cast<ChannelHandle*>(to_object(L, 1, &kChannelMark));
   if (handle == nullptr) raise(L, "a signal's functions are called with a colon: signal:receive()");
   return *handle->channel;
 }
@@ -98,7 +98,7 @@ int next(lua_State* L) {
   });
 }
 
-int signal(lua_State* L) {
+int make_signal(lua_State* L) {
   check_name(L, 1);
   return guarded(L, [&](std::string& error) {
     static constexpr luaL_Reg kMethods[] = {
@@ -108,7 +108,7 @@ int signal(lua_State* L) {
       return 0;
     }
     SignalChannel& channel = Run::of(L).channel(lua_tostring(L, 1));
-    auto* handle = static_cast<Handle*>(lua_newuserdatauv(L, sizeof(Handle), 0));
+    auto* handle = static_cast<ChannelHandle*>(lua_newuserdatauv(L, sizeof(ChannelHandle), 0));
     handle->channel = &channel;
     push_metatable(L, &kChannelMark, "signal", kMethods);
     lua_setmetatable(L, -2);
@@ -159,7 +159,7 @@ int on_query(lua_State* L) {
 
 void add_signals(lua_State* L) {
   static constexpr luaL_Reg kFunctions[] = {
-      {"signal", signal}, {"on_signal", on_signal}, {"on_query", on_query}, {nullptr, nullptr}};
+      {"signal", make_signal}, {"on_signal", on_signal}, {"on_query", on_query}, {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
 }
 

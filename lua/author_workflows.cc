@@ -14,7 +14,7 @@ using temporal::api::command::v1::Command;
 
 constexpr char kChildMark = 0;
 
-struct Handle {
+struct ChildHandle {
   uint32_t index;
 };
 
@@ -58,7 +58,7 @@ bool read_options(lua_State* L, int index, ChildTemplate& child, std::string& er
 
 // child:start(arguments…): pushes the future, whose user value knows nothing of the child; the run does.
 int start_child(lua_State* L) {
-  auto* handle = static_cast<Handle*>(to_object(L, 1, &kChildMark));
+  auto* handle = static_cast<ChildHandle*>(to_object(L, 1, &kChildMark));
   if (handle == nullptr) raise(L, "a child workflow is started with a colon: child:start { … }");
   require_active(L, "a child workflow");
   throw_if_cancelled(L);
@@ -115,7 +115,7 @@ int child(lua_State* L) {
       return 0;
     }
     templates.push_back(std::move(made));
-    auto* handle = static_cast<Handle*>(lua_newuserdatauv(L, sizeof(Handle), 0));
+    auto* handle = static_cast<ChildHandle*>(lua_newuserdatauv(L, sizeof(ChildHandle), 0));
     handle->index = static_cast<uint32_t>(templates.size() - 1);
     push_metatable(L, &kChildMark, "child workflow", kMethods);
     lua_setmetatable(L, -2);

@@ -8,20 +8,24 @@ packages=(ca-certificates ccache cmake g++ git libabsl-dev libbenchmark-dev libc
   libgtest-dev liblua5.4-dev libmysqlcppconn-dev libprotobuf-dev libspdlog-dev libsqlite3-dev libssl-dev mariadb-server-core mold ninja-build nlohmann-json3-dev pkg-config
   protobuf-compiler protobuf-compiler-grpc python3 python3-venv)
 
+# as_root COMMAND...: run by root, or through sudo.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
 install_packages() {
   local missing=() package
   for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ "${#missing[@]}" -eq 0 ] && return
-  local sudo=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || { echo "skald: these packages are missing, and there is neither root nor sudo to install them: ${missing[*]}" >&2; exit 1; }
-    sudo=(sudo)
+  if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+    echo "skald: these packages are missing, and there is neither root nor sudo to install them: ${missing[*]}" >&2
+    exit 1
   fi
   echo "skald: installing ${missing[*]}"
-  "${sudo[@]}" apt-get update -qq
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # Headers alone: the package would bring Qt with it.
@@ -30,7 +34,13 @@ install_valijson() {
   [ "$(cat "$root/.deps/valijson/stamp" 2>/dev/null)" = "$valijson" ] && return
   local scratch
   scratch=$(mktemp -d)
-  (cd "$scratch" && apt-get download -qq "$valijson" 2>/dev/null) || { echo "skald: cannot download the package $valijson: is the package index there (apt-get update)?" >&2; exit 1; }
+  cd "$scratch"
+  # Images of machines come without the packages' index, or with an old one.
+  if ! apt-get download -qq "$valijson" 2>/dev/null; then
+    as_root apt-get update -qq || true
+    apt-get download -qq "$valijson" || { echo "skald: cannot download the package $valijson (above: why)" >&2; exit 1; }
+  fi
+  cd "$OLDPWD"
   rm -rf "$root/.deps/valijson"
   mkdir -p "$root/.deps"
   dpkg-deb -x "$scratch"/*.deb "$root/.deps/valijson"

@@ -19,8 +19,8 @@ namespace skald::api {
 namespace {
 
 constexpr size_t kLargestRequest = 4 << 20;
-constexpr const char* kServices[] = {"temporal.api.operatorservice.v1.OperatorService",
-                                     "temporal.api.workflowservice.v1.WorkflowService"};
+constexpr const char* kServicesWithHealth[] = {"temporal.api.operatorservice.v1.OperatorService",
+                                               "temporal.api.workflowservice.v1.WorkflowService"};
 
 grpc::Status to_grpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
@@ -177,7 +177,7 @@ absl::StatusOr<int> GrpcServer::start(const std::string& address) {
 void GrpcServer::set_serving(bool serving) {
   if (running_ == nullptr) return;
   grpc::HealthCheckServiceInterface& health = *running_->server->GetHealthCheckService();
-  for (const char* service : kServices) health.SetServingStatus(service, serving);
+  for (const char* service : kServicesWithHealth) health.SetServingStatus(service, serving);
 }
 
 void GrpcServer::drain() {

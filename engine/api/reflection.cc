@@ -18,8 +18,8 @@ using google::protobuf::FileDescriptor;
 using Request = reflection::v1::ServerReflectionRequest;
 using Response = reflection::v1::ServerReflectionResponse;
 
-constexpr const char* kServices[] = {"grpc.health.v1.Health", "temporal.api.operatorservice.v1.OperatorService",
-                                     "temporal.api.workflowservice.v1.WorkflowService"};
+constexpr const char* kListedServices[] = {"grpc.health.v1.Health", "temporal.api.operatorservice.v1.OperatorService",
+                                           "temporal.api.workflowservice.v1.WorkflowService"};
 
 // The generated pool knows what is linked: naming the services' tables links them.
 const DescriptorPool& pool() {
@@ -61,7 +61,8 @@ Response reflect(const Request& request) {
   *response.mutable_original_request() = request;
   switch (request.message_request_case()) {
     case Request::kListServices:
-      for (const char* service : kServices) response.mutable_list_services_response()->add_service()->set_name(service);
+      for (const char* service : kListedServices)
+        response.mutable_list_services_response()->add_service()->set_name(service);
       break;
     case Request::kFileByFilename:
       answer_file(pool().FindFileByName(request.file_by_filename()), request.file_by_filename(), response);

@@ -16,6 +16,7 @@
 #include "engine/server/open_files.h"
 #include "engine/server/server.h"
 #include "engine/server/serving_signals.h"
+#include "engine/server/store_flags.h"
 
 namespace skald::server {
 namespace {

@@ -6,15 +6,13 @@
 namespace skald::server {
 namespace {
 
-namespace api = worker::api;
-
 constexpr absl::Duration kPollRetryInterval = absl::Milliseconds(500);
 
 }  // namespace
 
 template <typename Request, typename Response>
-void InProcessTransport::forward(void (shard::Engine::*method)(shard::Call, Request, shard::Done<Response>), Request request,
-                                 worker::Done<Response> done) {
+void InProcessTransport::forward(void (shard::Engine::*method)(shard::Call, Request, shard::Done<Response>),
+                                 Request request, worker::Done<Response> done) {
   auto ns = namespaces_.by_name(request.namespace_());
   if (ns == nullptr) return done(namespaces::namespace_not_found(request.namespace_()));
   (engine_.*method)(shard::Call{std::move(ns), absl::InfiniteFuture(), nullptr}, std::move(request), std::move(done));
@@ -39,40 +37,50 @@ worker::Done<T> InProcessTransport::ending_poll(uint64_t id, worker::Done<T> don
       polls_.erase(id);
       ended = shut_down_;
     }
-    if (ended && (!answer.ok() || answer->task_token().empty())) return done(absl::CancelledError("the worker is shutting down"));
+    if (ended && (!answer.ok() || answer->task_token().empty()))
+      return done(absl::CancelledError("the worker is shutting down"));
     if (answer.ok()) return done(std::move(answer));
-    executor_.post_at(clock_.now() + kPollRetryInterval, [done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+    executor_.post_at(clock_.now() + kPollRetryInterval,
+                      [done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
   };
 }
 
-void InProcessTransport::poll_workflow_task(api::PollWorkflowTaskQueueRequest request, worker::Done<api::PollWorkflowTaskQueueResponse> done) {
+void InProcessTransport::poll_workflow_task(worker::api::PollWorkflowTaskQueueRequest request,
+                                            worker::Done<worker::api::PollWorkflowTaskQueueResponse> done) {
   auto poll = begin_poll(request.namespace_());
   if (!poll) return done(absl::CancelledError("the worker is shutting down"));
-  auto ending = ending_poll<api::PollWorkflowTaskQueueResponse>(poll->first, std::move(done));
-  engine_.poll_workflow_task(std::move(poll->second), std::move(request), [ending = std::move(ending)](absl::StatusOr<shard::WorkflowTask> task) mutable {
-    if (!task.ok()) return ending(task.status());
-    if (!task->head.mutable_history()->ParseFromString(task->history)) return ending(absl::DataLossError("the task's history is damaged"));
-    ending(std::move(task->head));
-  });
+  auto ending = ending_poll<worker::api::PollWorkflowTaskQueueResponse>(poll->first, std::move(done));
+  engine_.poll_workflow_task(std::move(poll->second), std::move(request),
+                             [ending = std::move(ending)](absl::StatusOr<shard::WorkflowTask> task) mutable {
+                               if (!task.ok()) return ending(task.status());
+                               if (!task->head.mutable_history()->ParseFromString(task->history))
+                                 return ending(absl::DataLossError("the task's history is damaged"));
+                               ending(std::move(task->head));
+                             });
 }
 
-void InProcessTransport::poll_activity_task(api::PollActivityTaskQueueRequest request, worker::Done<api::PollActivityTaskQueueResponse> done) {
+void InProcessTransport::poll_activity_task(worker::api::PollActivityTaskQueueRequest request,
+                                            worker::Done<worker::api::PollActivityTaskQueueResponse> done) {
   auto poll = begin_poll(request.namespace_());
   if (!poll) return done(absl::CancelledError("the worker is shutting down"));
-  engine_.poll_activity_task(std::move(poll->second), std::move(request), ending_poll<api::PollActivityTaskQueueResponse>(poll->first, std::move(done)));
+  engine_.poll_activity_task(std::move(poll->second), std::move(request),
+                             ending_poll<worker::api::PollActivityTaskQueueResponse>(poll->first, std::move(done)));
 }
 
-void InProcessTransport::complete_workflow_task(api::RespondWorkflowTaskCompletedRequest request,
-                                                worker::Done<api::RespondWorkflowTaskCompletedResponse> done) {
+void InProcessTransport::complete_workflow_task(worker::api::RespondWorkflowTaskCompletedRequest request,
+                                                worker::Done<worker::api::RespondWorkflowTaskCompletedResponse> done) {
   forward(&shard::Engine::complete_workflow_task, std::move(request), std::move(done));
 }
-void InProcessTransport::fail_workflow_task(api::RespondWorkflowTaskFailedRequest request, worker::Done<api::RespondWorkflowTaskFailedResponse> done) {
+void InProcessTransport::fail_workflow_task(worker::api::RespondWorkflowTaskFailedRequest request,
+                                            worker::Done<worker::api::RespondWorkflowTaskFailedResponse> done) {
   forward(&shard::Engine::fail_workflow_task, std::move(request), std::move(done));
 }
-void InProcessTransport::answer_query(api::RespondQueryTaskCompletedRequest request, worker::Done<api::RespondQueryTaskCompletedResponse> done) {
+void InProcessTransport::answer_query(worker::api::RespondQueryTaskCompletedRequest request,
+                                      worker::Done<worker::api::RespondQueryTaskCompletedResponse> done) {
   forward(&shard::Engine::answer_query, std::move(request), std::move(done));
 }
-void InProcessTransport::read_history(api::GetWorkflowExecutionHistoryRequest request, worker::Done<api::GetWorkflowExecutionHistoryResponse> done) {
+void InProcessTransport::read_history(worker::api::GetWorkflowExecutionHistoryRequest request,
+                                      worker::Done<worker::api::GetWorkflowExecutionHistoryResponse> done) {
   auto ns = namespaces_.by_name(request.namespace_());
   if (ns == nullptr) return done(namespaces::namespace_not_found(request.namespace_()));
   shard::HistoryRequest history;
@@ -84,28 +92,32 @@ void InProcessTransport::read_history(api::GetWorkflowExecutionHistoryRequest re
   engine_.read_history(shard::Call{std::move(ns), absl::InfiniteFuture(), nullptr}, std::move(history),
                        [done = std::move(done)](absl::StatusOr<shard::HistoryPage> page) mutable {
                          if (!page.ok()) return done(page.status());
-                         api::GetWorkflowExecutionHistoryResponse response;
+                         worker::api::GetWorkflowExecutionHistoryResponse response;
                          response.set_next_page_token(page->next_page_token);
-                         if (!response.mutable_history()->ParseFromString(page->history)) return done(absl::DataLossError("the history is damaged"));
+                         if (!response.mutable_history()->ParseFromString(page->history))
+                           return done(absl::DataLossError("the history is damaged"));
                          done(std::move(response));
                        });
 }
-void InProcessTransport::complete_activity(api::RespondActivityTaskCompletedRequest request,
-                                           worker::Done<api::RespondActivityTaskCompletedResponse> done) {
+void InProcessTransport::complete_activity(worker::api::RespondActivityTaskCompletedRequest request,
+                                           worker::Done<worker::api::RespondActivityTaskCompletedResponse> done) {
   forward(&shard::Engine::complete_activity, std::move(request), std::move(done));
 }
-void InProcessTransport::fail_activity(api::RespondActivityTaskFailedRequest request, worker::Done<api::RespondActivityTaskFailedResponse> done) {
+void InProcessTransport::fail_activity(worker::api::RespondActivityTaskFailedRequest request,
+                                       worker::Done<worker::api::RespondActivityTaskFailedResponse> done) {
   forward(&shard::Engine::fail_activity, std::move(request), std::move(done));
 }
-void InProcessTransport::cancel_activity(api::RespondActivityTaskCanceledRequest request,
-                                         worker::Done<api::RespondActivityTaskCanceledResponse> done) {
+void InProcessTransport::cancel_activity(worker::api::RespondActivityTaskCanceledRequest request,
+                                         worker::Done<worker::api::RespondActivityTaskCanceledResponse> done) {
   forward(&shard::Engine::cancel_activity, std::move(request), std::move(done));
 }
-void InProcessTransport::heartbeat(api::RecordActivityTaskHeartbeatRequest request, worker::Done<api::RecordActivityTaskHeartbeatResponse> done) {
+void InProcessTransport::heartbeat(worker::api::RecordActivityTaskHeartbeatRequest request,
+                                   worker::Done<worker::api::RecordActivityTaskHeartbeatResponse> done) {
   forward(&shard::Engine::heartbeat, std::move(request), std::move(done));
 }
 
-void InProcessTransport::shutdown_worker(api::ShutdownWorkerRequest request, worker::Done<api::ShutdownWorkerResponse> done) {
+void InProcessTransport::shutdown_worker(worker::api::ShutdownWorkerRequest request,
+                                         worker::Done<worker::api::ShutdownWorkerResponse> done) {
   forward(&shard::Engine::shutdown_worker, std::move(request), std::move(done));
 }
 

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 
-#include <CLI/CLI.hpp>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/strip.h>
@@ -42,24 +41,6 @@ std::string as_json(const store::MysqlAddress& address) {
 }
 
 }  // namespace
-
-void add_store_options(CLI::App& command, StoreOptions& options) {
-  command
-      .add_option("--store", options.store,
-                  "Where state is kept: sqlite:FILE (its folder is made) or mysql://user@host:port/database (made too)")
-      ->capture_default_str();
-  command.add_option("--store-password", options.password_reference,
-                     "Where the database's password stands: env:NAME or file:PATH");
-}
-
-void add_plugin_store_options(CLI::App& command, StoreOptions& options) {
-  command.add_option(
-      "--plugin-store", options.store,
-      "Where plugins keep what they did: sqlite:PREFIX of files, or mysql://user@host:port/database for databases "
-      "of this name and the plugin's");
-  command.add_option("--plugin-store-password", options.password_reference,
-                     "Where that database's password stands: env:NAME or file:PATH");
-}
 
 bool is_mysql(const std::string& store) { return absl::StartsWith(store, kMysql); }
 

@@ -8,10 +8,6 @@
 #include "engine/store/mysql/address.h"
 #include "engine/store/store.h"
 
-namespace CLI {
-class App;
-}
-
 namespace skald::server {
 
 // Where state is kept, as the command line says it.
@@ -21,12 +17,6 @@ struct StoreOptions {
   int owners = 2;                                  // loops that commit at the same time
   int lease_seconds = 10;                          // how long a database's lease stands without being prolonged
 };
-
-// Adds --store and --store-password to a command. `options` must outlive the parsing.
-void add_store_options(CLI::App& command, StoreOptions& options);
-
-// Adds --plugin-store and --plugin-store-password.
-void add_plugin_store_options(CLI::App& command, StoreOptions& options);
 
 bool is_mysql(const std::string& store);
 

@@ -7,7 +7,8 @@
 namespace skald::server {
 
 void ScriptLog::write(Level level, const lua::RunIdentity& run, std::string_view workflow_type, std::string_view text) {
-  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};
+  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
+                                                          spdlog::level::warn, spdlog::level::err};
   spdlog::log(kLevels[static_cast<size_t>(level)], "{} {}: {}", workflow_type, run.workflow_id, text);
 }
 

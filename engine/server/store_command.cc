@@ -17,7 +17,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/text.h"
 #include "engine/server/commands.h"
-#include "engine/server/open_store.h"
+#include "engine/server/store_flags.h"
 #include "engine/store/contents.h"
 #include "engine/upkeep/check.h"
 #include "engine/upkeep/copy.h"

@@ -10,8 +10,8 @@
 #include "engine/base/text.h"
 #include "engine/server/commands.h"
 #include "engine/server/open_files.h"
-#include "engine/server/open_store.h"
 #include "engine/server/serving_signals.h"
+#include "engine/server/store_flags.h"
 #include "engine/server/worker_process.h"
 
 namespace skald::server {

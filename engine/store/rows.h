@@ -1,7 +1,5 @@
 #pragma once
 
-#include <absl/time/time.h>
-
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -10,13 +8,16 @@
 #include <string_view>
 #include <vector>
 
-// The rows of durable state, as every store keeps them. Ids are text, times are absl::Time (stored as Unix nanoseconds; absl::InfinitePast() means "not set" and is stored
-// as NULL or 0), blobs are opaque to the store.
+#include <absl/time/time.h>
+
+// The rows of durable state, as every store keeps them. Ids are text, times are absl::Time (stored as Unix nanoseconds;
+// absl::InfinitePast() means "not set" and is stored as NULL or 0), blobs are opaque to the store.
 namespace skald::store {
 
 inline constexpr int kSlots = 4096;
 
-// slot = hash(namespace id, workflow id) mod 4096, for ever: FNV-1a 64 over the namespace id, a zero byte and the workflow id.
+// slot = hash(namespace id, workflow id) mod 4096, for ever: FNV-1a 64 over the namespace id, a zero byte and the
+// workflow id.
 int slot_of(std::string_view namespace_id, std::string_view workflow_id);
 
 struct WorkflowKey {
@@ -33,6 +34,8 @@ struct RunKey {
   WorkflowKey workflow() const { return {namespace_id, workflow_id}; }
   auto operator<=>(const RunKey&) const = default;
 };
+
+inline int slot_of(const RunKey& key) { return slot_of(key.namespace_id, key.workflow_id); }
 
 // One run of a workflow. `status` is temporal.api.enums.v1.WorkflowExecutionStatus.
 struct RunRow {
@@ -53,7 +56,8 @@ struct CurrentRow {
   std::string start_request_id;
 };
 
-// Events first_event_id..last_event_id as the wire bytes of temporal.api.history.v1.History. Chunks of a run are contiguous.
+// Events first_event_id..last_event_id as the wire bytes of temporal.api.history.v1.History. Chunks of a run are
+// contiguous.
 struct HistoryChunk {
   int64_t first_event_id = 0;
   int64_t last_event_id = 0;
@@ -66,22 +70,22 @@ struct HistoryRow {
 
 // A durable message from one run to another: at least once, applied at most once.
 struct OutboxRow {
-  std::string id;    // unique; the request id under which the receiver applies it
+  std::string id;  // unique; the request id under which the receiver applies it
   RunKey source;
   std::string message;  // shard's OutboxMessage, serialised
 };
 
 // A custom search attribute's value. Exactly the alternative of the attribute's type is set.
 struct AttributeValue {
-  int type = 0;  // temporal.api.enums.v1.IndexedValueType
+  int type = 0;                    // temporal.api.enums.v1.IndexedValueType
   std::vector<std::string> texts;  // Text, Keyword: one; KeywordList: any number
   std::optional<int64_t> number;   // Int, Bool (0/1), Datetime (Unix nanoseconds)
   std::optional<double> real;      // Double
   bool operator==(const AttributeValue&) const = default;
 };
 
-// What list and count see of a run. Written in the same commit as the run. The start and execution times must be set, and
-// state_transition_count must not fall from one write to the next.
+// What list and count see of a run. Written in the same commit as the run. The start and execution times must be set,
+// and state_transition_count must not fall from one write to the next.
 struct VisibilityRow {
   RunKey key;
   std::string workflow_type;

@@ -27,10 +27,6 @@ Failure worker_failure(const std::string& type, std::string message, bool non_re
   return failure;
 }
 
-bool too_large(const absl::Status& status) {
-  return absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "larger than max");
-}
-
 }  // namespace
 
 // Shared with every callback, so that one that comes after the worker's end finds it stopped, not gone.

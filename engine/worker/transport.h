@@ -1,9 +1,9 @@
 #pragma once
 
+#include "temporal/api/workflowservice/v1/request_response.pb.h"
 #include <absl/functional/any_invocable.h>
 #include <absl/status/statusor.h>
-
-#include "temporal/api/workflowservice/v1/request_response.pb.h"
+#include <absl/strings/match.h>
 
 namespace skald::worker {
 
@@ -12,26 +12,40 @@ namespace api = temporal::api::workflowservice::v1;
 template <typename T>
 using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
 
-// How a worker talks to a server: in the server's own process, or over gRPC to any Temporal-compatible one. Requests carry the
-// namespace. All calls return at once; `done` is called exactly once, on any thread, and must not block. Polls are long: they answer
-// with an empty task token when there was nothing. shutdown() ends open polls with CANCELLED and lets no new
-// poll through; answers to tasks that run still pass. Thread-safe.
+// What gRPC answers for a message that the receiver does not take, however often it is sent.
+inline bool too_large(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "larger than max");
+}
+
+// How a worker talks to a server: in the server's own process, or over gRPC to any Temporal-compatible one. Requests
+// carry the namespace. All calls return at once; `done` is called exactly once, on any thread, and must not block.
+// Polls are long: they answer with an empty task token when there was nothing. shutdown() ends open polls with
+// CANCELLED and lets no new poll through; answers to tasks that run still pass. Thread-safe.
 class WorkerTransport {
  public:
   virtual ~WorkerTransport() = default;
 
-  virtual void poll_workflow_task(api::PollWorkflowTaskQueueRequest request, Done<api::PollWorkflowTaskQueueResponse> done) = 0;
+  virtual void poll_workflow_task(api::PollWorkflowTaskQueueRequest request,
+                                  Done<api::PollWorkflowTaskQueueResponse> done) = 0;
   virtual void complete_workflow_task(api::RespondWorkflowTaskCompletedRequest request,
                                       Done<api::RespondWorkflowTaskCompletedResponse> done) = 0;
-  virtual void fail_workflow_task(api::RespondWorkflowTaskFailedRequest request, Done<api::RespondWorkflowTaskFailedResponse> done) = 0;
-  virtual void answer_query(api::RespondQueryTaskCompletedRequest request, Done<api::RespondQueryTaskCompletedResponse> done) = 0;
-  virtual void read_history(api::GetWorkflowExecutionHistoryRequest request, Done<api::GetWorkflowExecutionHistoryResponse> done) = 0;
+  virtual void fail_workflow_task(api::RespondWorkflowTaskFailedRequest request,
+                                  Done<api::RespondWorkflowTaskFailedResponse> done) = 0;
+  virtual void answer_query(api::RespondQueryTaskCompletedRequest request,
+                            Done<api::RespondQueryTaskCompletedResponse> done) = 0;
+  virtual void read_history(api::GetWorkflowExecutionHistoryRequest request,
+                            Done<api::GetWorkflowExecutionHistoryResponse> done) = 0;
 
-  virtual void poll_activity_task(api::PollActivityTaskQueueRequest request, Done<api::PollActivityTaskQueueResponse> done) = 0;
-  virtual void complete_activity(api::RespondActivityTaskCompletedRequest request, Done<api::RespondActivityTaskCompletedResponse> done) = 0;
-  virtual void fail_activity(api::RespondActivityTaskFailedRequest request, Done<api::RespondActivityTaskFailedResponse> done) = 0;
-  virtual void cancel_activity(api::RespondActivityTaskCanceledRequest request, Done<api::RespondActivityTaskCanceledResponse> done) = 0;
-  virtual void heartbeat(api::RecordActivityTaskHeartbeatRequest request, Done<api::RecordActivityTaskHeartbeatResponse> done) = 0;
+  virtual void poll_activity_task(api::PollActivityTaskQueueRequest request,
+                                  Done<api::PollActivityTaskQueueResponse> done) = 0;
+  virtual void complete_activity(api::RespondActivityTaskCompletedRequest request,
+                                 Done<api::RespondActivityTaskCompletedResponse> done) = 0;
+  virtual void fail_activity(api::RespondActivityTaskFailedRequest request,
+                             Done<api::RespondActivityTaskFailedResponse> done) = 0;
+  virtual void cancel_activity(api::RespondActivityTaskCanceledRequest request,
+                               Done<api::RespondActivityTaskCanceledResponse> done) = 0;
+  virtual void heartbeat(api::RecordActivityTaskHeartbeatRequest request,
+                         Done<api::RecordActivityTaskHeartbeatResponse> done) = 0;
 
   // Tells the server that this worker is going, so that it ends the worker's polls and uses its sticky queue no more.
   virtual void shutdown_worker(api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) = 0;

@@ -20,10 +20,6 @@ namespace {
 using namespace temporal::api::enums::v1;
 using TaskPtr = std::shared_ptr<WorkflowTask>;
 
-bool too_large(const absl::Status& status) {
-  return absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "larger than max");
-}
-
 // Whether the run ends with these commands, so that no further task will come.
 bool closes(const api::RespondWorkflowTaskCompletedRequest& request) {
   if (request.commands().empty()) return false;

@@ -11,7 +11,7 @@
 namespace skald::plugin::erp {
 namespace {
 
-constexpr int64_t kPage = 200;
+constexpr int64_t kRecordsAtOnce = 200;
 constexpr size_t kNamed = 20;  // references that a list of the result names
 
 // What we say of one record of the ERP.
@@ -76,7 +76,7 @@ Effect books(const std::string& after, const Kinds& kinds) {
     for (const Row& row :
          call.db.run("SELECT doc_key, kind, ref, state, erp_id, version, answer, body FROM erp_documents WHERE "
                      "namespace = ? AND doc_key > ? ORDER BY doc_key LIMIT ?",
-                     {call.context.namespace_name, after, kPage})) {
+                     {call.context.namespace_name, after, kRecordsAtOnce})) {
       page["next"] = text(row[0]);
       add_document(call, kinds, row, page);
     }
@@ -125,7 +125,7 @@ Async<void> read_erp(Desk& desk, Context& context, std::string path, Comparison&
   for (bool more = true; more;) {
     ErpCall call;
     call.method = "GET";
-    call.path = path + "?limit=" + std::to_string(kPage);
+    call.path = path + "?limit=" + std::to_string(kRecordsAtOnce);
     if (!cursor.empty()) call.path += "&after=" + url_part(cursor);
     const ErpReply reply = co_await call_erp(desk, context, std::move(call));
     if (!reply.ok()) refuse(reply);

@@ -1,9 +1,9 @@
 #include "plugins/erp/conflicts.h"
 
-#include <chrono>
 #include <optional>
 #include <utility>
 
+#include "plugins/erp/clock.h"
 #include "plugins/erp/mirror.h"
 #include "plugins/erp/write_record.h"
 #include "plugins/sdk/fields.h"
@@ -14,12 +14,7 @@ namespace {
 constexpr int64_t kListed = 100;
 constexpr int64_t kMostListed = 1000;
 
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-json from_row(const Row& row) {
+json conflict_in(const Row& row) {
   json conflict = {{"conflict", text(row[0])},
                    {"kind", text(row[1])},
                    {"name", text(row[2])},
@@ -32,7 +27,7 @@ json from_row(const Row& row) {
 }
 
 const std::string kFields = "conflict_id, kind, name, state, ours, theirs, opened_ms, resolution";
-const std::string kPage =
+const std::string kConflictsAfter =
     "SELECT " + kFields +
     " FROM erp_conflicts WHERE namespace = ? AND state = ? AND conflict_id > ? ORDER BY conflict_id LIMIT ?";
 const std::string kOne =
@@ -52,7 +47,7 @@ Effect claiming(const std::string& id, const json& resolution) {
   return {.run = [id, resolution](EffectCall& call) -> json {
     const auto rows = call.db.run(kOne, {call.context.namespace_name, id});
     if (rows.empty()) throw ActivityError("ConflictNotFound", "there is no conflict " + id, true);
-    json conflict = from_row(rows[0]);
+    json conflict = conflict_in(rows[0]);
     check_same_choice(conflict, resolution["choose"]);
     if (!conflict.contains("resolution")) {
       call.db.run(
@@ -79,7 +74,7 @@ Effect releasing(const std::string& id) {
 Effect ending(const std::string& id, const json& resolution, const std::string& kind, const json& record) {
   return {.run = [=](EffectCall& call) -> json {
     const auto& ns = call.context.namespace_name;
-    const json conflict = from_row(call.db.run(kOne, {ns, id}).at(0));
+    const json conflict = conflict_in(call.db.run(kOne, {ns, id}).at(0));
     check_same_choice(conflict, resolution["choose"]);
     if (!record.is_null()) Mirror(call.db, ns).keep(kind, record);
     if (conflict["state"] == "resolved") return conflict;
@@ -88,7 +83,7 @@ Effect ending(const std::string& id, const json& resolution, const std::string& 
         "UPDATE erp_conflicts SET state = 'resolved', resolution = ? WHERE namespace = ? AND conflict_id = ? AND state "
         "= 'open'",
         {said.dump(), ns, id});
-    return from_row(call.db.run(kOne, {ns, id}).at(0));
+    return conflict_in(call.db.run(kOne, {ns, id}).at(0));
   }};
 }
 
@@ -137,8 +132,8 @@ json list_conflicts(EffectCall& call) {
   const int64_t limit = has_field(call.input, "limit") ? whole_number(call.input, "limit", 1, kMostListed) : kListed;
   json list = json::array();
   for (const Row& row :
-       call.db.run(kPage, {call.context.namespace_name, state, optional_text(call.input, "after"), limit})) {
-    list.push_back(from_row(row));
+       call.db.run(kConflictsAfter, {call.context.namespace_name, state, optional_text(call.input, "after"), limit})) {
+    list.push_back(conflict_in(row));
   }
   json next = static_cast<int64_t>(list.size()) == limit ? list.back()["conflict"] : json();
   return {{"conflicts", std::move(list)}, {"next", std::move(next)}};

@@ -1,7 +1,6 @@
 #include "plugins/erp/documents.h"
 
-#include <chrono>
-
+#include "plugins/erp/clock.h"
 #include "plugins/erp/conflicts.h"
 #include "plugins/erp/mirror.h"
 
@@ -13,12 +12,7 @@ const std::string kSelect =
 const std::string kByKey = kSelect + "doc_key = ? FOR UPDATE";
 const std::string kAbout = kSelect + "namespace = ? AND kind = ? AND ref = ? ORDER BY begun_ms";
 
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-Document from_row(const Row& row) {
+Document document_in(const Row& row) {
   Document document{text(row[0]), text(row[1]), text(row[2]), text(row[3]), text(row[4])};
   document.version = number(row[5]);
   document.sends = number(row[6]);
@@ -86,7 +80,7 @@ Effect insertion(const NewDocument& wanted) {
 json choose(const std::vector<Row>& rows, const std::string& kind, const std::string& ref) {
   std::optional<Document> chosen;
   for (const Row& row : rows) {
-    Document document = from_row(row);
+    Document document = document_in(row);
     if (!document.written() || document.erp_id.empty()) continue;
     if (chosen && chosen->erp_id != document.erp_id) {
       throw ActivityError("Ambiguous",
@@ -94,7 +88,7 @@ json choose(const std::vector<Row>& rows, const std::string& kind, const std::st
     }
     if (!chosen) chosen = std::move(document);
   }
-  return to_json(chosen ? *chosen : from_row(rows[0]));
+  return to_json(chosen ? *chosen : document_in(rows[0]));
 }
 
 }  // namespace
@@ -111,7 +105,7 @@ void create_document_tables(EffectStore& db) {
 std::optional<Document> read_document(EffectStore& db, const std::string& key) {
   const auto rows = db.run(kByKey, {key});
   if (rows.empty()) return std::nullopt;
-  return from_row(rows[0]);
+  return document_in(rows[0]);
 }
 
 void set_document_state(EffectStore& db, const std::string& key, const std::string& state) {

@@ -12,7 +12,7 @@
 namespace skald::plugin::erp {
 namespace {
 
-constexpr int64_t kPage = 100;
+constexpr int64_t kItemsAtOnce = 100;
 constexpr int64_t kMostPage = 1000;
 constexpr int64_t kMostAmount = 1000000000000000;
 constexpr char kBaseline[] = "stock_baseline";  // how far it is, among the cursors
@@ -153,7 +153,7 @@ Async<json> push_record(Desk& desk, Context& context, const json& input, Push pu
 Async<json> pull(Desk& desk, Context& context, const json& input) {
   const std::string kind = required_text(input, "what");
   if (kind != "items" && kind != "stock" && kind != "orders") refuse_input("what must be items, stock or orders");
-  const int64_t limit = has_field(input, "limit") ? whole_number(input, "limit", 1, kMostPage) : kPage;
+  const int64_t limit = has_field(input, "limit") ? whole_number(input, "limit", 1, kMostPage) : kItemsAtOnce;
   const std::string first_stock = optional_text(input, "first_stock", "arrivals");
   if (first_stock != "arrivals" && first_stock != "baseline") refuse_input("first_stock must be arrivals or baseline");
   const Effect effect = application(kind, optional_text(input, "pull_id", context.idempotency_key));

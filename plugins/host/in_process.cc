@@ -10,12 +10,10 @@
 #include "plugins/host/library.h"
 #include "plugins/host/plugin_log.h"
 #include "plugins/sdk/exception_text.h"
+#include "plugins/sdk/text.h"
 
 namespace skald::plugins {
 namespace {
-
-std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
-skald_text view(const std::string& text) { return {text.data(), text.size()}; }
 
 // The attempts that plugins hold, of all hosts: plugins know them by number, so that a number that is no longer good
 // can be told from one that is. Lives as long as the process, for threads of plugins that never end.
@@ -61,21 +59,24 @@ void finish(skald_call* handle, Answer answer) {
 const skald_host& host_functions() {
   static const skald_host host = {
       SKALD_PLUGIN_ABI,
-      [](skald_call* handle, skald_text result) { finish(handle, [&](Call& call) { call.complete(copy(result)); }); },
+      [](skald_call* handle, skald_text result) {
+        finish(handle, [&](Call& call) { call.complete(plugin::copied(result)); });
+      },
       [](skald_call* handle, const skald_failure* f) {
         finish(handle, [&](Call& call) {
-          call.fail({copy(f->type), copy(f->message), copy(f->details), f->non_retryable != 0, f->next_retry_delay_ms});
+          call.fail({plugin::copied(f->type), plugin::copied(f->message), plugin::copied(f->details),
+                     f->non_retryable != 0, f->next_retry_delay_ms});
         });
       },
       [](skald_call* handle) { finish(handle, [](Call& call) { call.stopped(); }); },
       [](skald_call* handle, skald_text details) {
-        if (const auto call = handles().find(handle)) call->heartbeat(copy(details));
+        if (const auto call = handles().find(handle)) call->heartbeat(plugin::copied(details));
       },
       [](skald_call* handle) {
         const auto call = handles().find(handle);
         return call == nullptr || call->cancel_requested() ? 1 : 0;
       },
-      [](int level, skald_text text) { log_of_plugin(level, copy(text)); },
+      [](int level, skald_text text) { log_of_plugin(level, plugin::copied(text)); },
   };
   return host;
 }
@@ -90,15 +91,15 @@ absl::Status InProcess::start(Setup setup) {
 
 bool InProcess::execute(const std::shared_ptr<Call>& call) {
   const CallTask& from = call->task;
-  const skald_task task = {view(from.activity),
-                           view(from.input),
-                           view(from.key),
-                           view(from.namespace_name),
-                           view(from.workflow_id),
-                           view(from.workflow_type),
-                           view(from.run_id),
-                           view(from.activity_id),
-                           view(from.heartbeat_details),
+  const skald_task task = {plugin::lent(from.activity),
+                           plugin::lent(from.input),
+                           plugin::lent(from.key),
+                           plugin::lent(from.namespace_name),
+                           plugin::lent(from.workflow_id),
+                           plugin::lent(from.workflow_type),
+                           plugin::lent(from.run_id),
+                           plugin::lent(from.activity_id),
+                           plugin::lent(from.heartbeat_details),
                            from.attempt,
                            absl::ToUnixMillis(call->deadline())};
   skald_call* const handle = handles().add(call);

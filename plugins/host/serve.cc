@@ -28,6 +28,7 @@
 #include "plugins/host/frames.h"
 #include "plugins/host/library.h"
 #include "plugins/sdk/exception_text.h"
+#include "plugins/sdk/text.h"
 
 namespace skald::plugins {
 namespace {
@@ -41,9 +42,6 @@ constexpr size_t kLongestMessage = 64 << 10;
 constexpr std::chrono::milliseconds kBeatInterval(20);  // of one attempt; the host sends fewer still
 // Data segments hold the stacks of threads too, which are reserved and not used.
 constexpr int64_t kReservedForStacks = int64_t{1} << 30;
-
-std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
-skald_text view(const std::string& text) { return {text.data(), text.size()}; }
 
 // The attempts that the plugin holds, and its way to the host.
 class Session {
@@ -167,7 +165,7 @@ const skald_host& host_functions() {
           if (result.size > session->max_output()) {
             completed->set_size(static_cast<int64_t>(result.size));
           } else {
-            completed->set_result(copy(result));
+            completed->set_result(plugin::copied(result));
           }
         });
       },
@@ -175,9 +173,9 @@ const skald_host& host_functions() {
         session->answer(handle, [&](uint64_t call, FromPlugin& message) {
           auto* failed = message.mutable_failed();
           failed->set_call(call);
-          failed->set_type(copy(f->type).substr(0, kLongestMessage));
-          failed->set_message(copy(f->message).substr(0, kLongestMessage));
-          if (f->details.size <= session->max_output()) failed->set_details(copy(f->details));
+          failed->set_type(plugin::copied(f->type).substr(0, kLongestMessage));
+          failed->set_message(plugin::copied(f->message).substr(0, kLongestMessage));
+          if (f->details.size <= session->max_output()) failed->set_details(plugin::copied(f->details));
           failed->set_non_retryable(f->non_retryable != 0);
           failed->set_next_retry_delay_ms(f->next_retry_delay_ms);
         });
@@ -186,9 +184,11 @@ const skald_host& host_functions() {
         session->answer(handle,
                         [](uint64_t call, FromPlugin& message) { message.mutable_cancelled()->set_call(call); });
       },
-      [](skald_call* handle, skald_text details) { session->beat(reinterpret_cast<uintptr_t>(handle), copy(details)); },
+      [](skald_call* handle, skald_text details) {
+        session->beat(reinterpret_cast<uintptr_t>(handle), plugin::copied(details));
+      },
       [](skald_call* handle) { return session->is_cancelled(reinterpret_cast<uintptr_t>(handle)) ? 1 : 0; },
-      [](int level, skald_text text) { session->log(level, copy(text)); },
+      [](int level, skald_text text) { session->log(level, plugin::copied(text)); },
   };
   return host;
 }
@@ -287,18 +287,25 @@ bool start_plugin(const skald_plugin& plugin, const plugin::v1::Init& init) {
 }
 
 void execute(const skald_plugin& plugin, const plugin::v1::Execute& from) {
-  const skald_task task = {view(from.activity()),   view(from.input()),       view(from.idempotency_key()),
-                           view(from.namespace_()), view(from.workflow_id()), view(from.workflow_type()),
-                           view(from.run_id()),     view(from.activity_id()), view(from.heartbeat_details()),
-                           from.attempt(),          from.deadline_unix_ms()};
+  const skald_task task = {plugin::lent(from.activity()),
+                           plugin::lent(from.input()),
+                           plugin::lent(from.idempotency_key()),
+                           plugin::lent(from.namespace_()),
+                           plugin::lent(from.workflow_id()),
+                           plugin::lent(from.workflow_type()),
+                           plugin::lent(from.run_id()),
+                           plugin::lent(from.activity_id()),
+                           plugin::lent(from.heartbeat_details()),
+                           from.attempt(),
+                           from.deadline_unix_ms()};
   auto* const handle = reinterpret_cast<skald_call*>(from.call());
   try {
     plugin.execute(&task, handle);
   } catch (...) {
     const auto [type, text] = plugin::current_exception_text();
     skald_failure failure{};
-    failure.type = view(type);
-    failure.message = view(text);
+    failure.type = plugin::lent(type);
+    failure.message = plugin::lent(text);
     host_functions().fail(handle, &failure);
   }
 }

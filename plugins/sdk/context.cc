@@ -2,42 +2,39 @@
 
 #include <algorithm>
 
+#include "plugins/sdk/text.h"
+
 namespace skald::plugin {
-namespace {
-
-std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
-skald_text view(const std::string& text) { return {text.data(), text.size()}; }
-
-}  // namespace
+namespace {}  // namespace
 
 Context::Context(const skald_host* host, const skald_task& task, skald_call* call, Executor* executor)
-    : activity(copy(task.activity)),
-      idempotency_key(copy(task.idempotency_key)),
-      namespace_name(copy(task.namespace_name)),
-      workflow_id(copy(task.workflow_id)),
-      workflow_type(copy(task.workflow_type)),
-      run_id(copy(task.run_id)),
-      activity_id(copy(task.activity_id)),
+    : activity(copied(task.activity)),
+      idempotency_key(copied(task.idempotency_key)),
+      namespace_name(copied(task.namespace_name)),
+      workflow_id(copied(task.workflow_id)),
+      workflow_type(copied(task.workflow_type)),
+      run_id(copied(task.run_id)),
+      activity_id(copied(task.activity_id)),
       attempt(task.attempt),
       deadline_unix_ms(task.deadline_unix_ms),
       host_(host),
       call_(call),
       executor_(executor),
-      heartbeat_details_(copy(task.heartbeat_details_json)) {}
+      heartbeat_details_(copied(task.heartbeat_details_json)) {}
 
 json Context::last_heartbeat() const { return heartbeat_details_.empty() ? json() : json::parse(heartbeat_details_); }
 
 void Context::heartbeat(const json& details) {
   const std::string text = details.dump();
-  host_->heartbeat(call_, view(text));
+  host_->heartbeat(call_, lent(text));
 }
 
 void Context::fail(const ActivityFailure& failure) {
   if (failure.cancelled) return host_->cancelled(call_);
   skald_failure out{};
-  out.type = view(failure.type);
-  out.message = view(failure.message);
-  out.details = view(failure.details);
+  out.type = lent(failure.type);
+  out.message = lent(failure.message);
+  out.details = lent(failure.details);
   out.non_retryable = failure.non_retryable ? 1 : 0;
   out.next_retry_delay_ms = failure.next_retry_delay_ms;
   host_->fail(call_, &out);

@@ -6,13 +6,10 @@
 #include "plugins/sdk/activity_error.h"
 #include "plugins/sdk/mysql_batch.h"
 #include "plugins/sdk/mysql_session.h"
+#include "plugins/sdk/text.h"
 
 namespace skald::plugin {
 namespace {
-
-struct TextHash : std::hash<std::string_view> {
-  using is_transparent = void;
-};
 
 // A round trip to the database costs more than what a plugin's statement does there. So, without care: rows that are
 // inserted wait for the end of the batch, or for a statement that could see them, and go as one; lookups by key are

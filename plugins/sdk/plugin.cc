@@ -5,15 +5,13 @@
 #include <utility>
 
 #include "plugins/sdk/fields.h"
+#include "plugins/sdk/text.h"
+#include "plugins/sdk/threads.h"
 
 namespace skald::plugin {
 namespace {
 
-constexpr int64_t kThreads = 64;
-constexpr int64_t kMostThreads = 10000;
 constexpr std::chrono::milliseconds kPastDeadline(50);
-
-std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
 
 json sandbox_of(const json& holder) {
   return holder.is_object() && holder.contains("sandbox") ? holder["sandbox"] : json();
@@ -74,7 +72,7 @@ void Plugin::open(skald_text config, skald_text data_path) {
   const bool effects =
       std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.effect.run != nullptr; });
   if (!effects && !has_tables()) return;
-  auto store = open_plugin_store(copy(data_path), name_, schema());
+  auto store = open_plugin_store(copied(data_path), name_, schema());
   store->begin([] { return std::vector<std::string>(); }, true);
   create_tables(*store);
   store->commit();

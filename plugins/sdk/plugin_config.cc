@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "plugins/sdk/plugin.h"
+#include "plugins/sdk/threads.h"
 
 // What a plugin's configuration may say.
 namespace skald::plugin {
 namespace {
 
-constexpr int64_t kMostThreads = 10000;
 // The host's keys, which it checks itself, and what it adds.
 constexpr const char* kHostKeys[] = {"limits", "isolation", "drain_seconds", "$folder"};
 
@@ -25,7 +25,7 @@ std::string Plugin::config_schema() const {
   properties["threads"] = {{"type", "integer"},
                            {"minimum", 1},
                            {"maximum", kMostThreads},
-                           {"default", 64},
+                           {"default", kThreads},
                            {"description", "For activities that wait; made when needed"}};
   properties["http"] = http_options_schema();
   if (sandbox_) properties["sandbox"] = {{"type", "object"}, {"description", "Faults by activity or step"}};

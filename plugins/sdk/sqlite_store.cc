@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "plugins/sdk/effect_store.h"
+#include "plugins/sdk/text.h"
 
 namespace skald::plugin {
 namespace {
@@ -18,10 +19,6 @@ std::string_view without_lock(std::string_view sql) {
   constexpr std::string_view kLock = " FOR UPDATE";
   return sql.ends_with(kLock) ? sql.substr(0, sql.size() - kLock.size()) : sql;
 }
-
-struct TextHash : std::hash<std::string_view> {
-  using is_transparent = void;
-};
 
 // The ledger's transactions need no help of ours here: a statement costs a microsecond.
 class SqliteStore final : public LedgerStore {

@@ -5,16 +5,14 @@
 #include <stdexcept>
 
 #include "plugins/sdk/json_schema.h"
+#include "plugins/sdk/text.h"
 
 namespace skald::plugin::testing {
 namespace {
 
 TestHost* current = nullptr;  // the one whose plugin runs, for its log
 
-std::string copy(skald_text text) { return {text.data == nullptr ? "" : text.data, text.size}; }
-skald_text view(const std::string& text) { return {text.data(), text.size()}; }
-
-json parsed(skald_text text) { return text.size == 0 ? json() : json::parse(copy(text)); }
+json parsed(skald_text text) { return text.size == 0 ? json() : json::parse(copied(text)); }
 
 void check_config(const skald_plugin* plugin, const json& config) {
   if (plugin->config_schema == nullptr) return;
@@ -48,8 +46,8 @@ struct TestHostFunctions {
   static void fail(skald_call* call, const skald_failure* failure) {
     Answer out;
     out.kind = Answer::Kind::kFailed;
-    out.error = copy(failure->type);
-    out.message = copy(failure->message);
+    out.error = copied(failure->type);
+    out.message = copied(failure->message);
     out.details = parsed(failure->details);
     out.non_retryable = failure->non_retryable != 0;
     out.next_retry_delay = std::chrono::milliseconds(failure->next_retry_delay_ms);
@@ -77,7 +75,7 @@ struct TestHostFunctions {
 
   static void log(int, skald_text text) {
     std::lock_guard lock(current->mutex_);
-    current->logs_.push_back(copy(text));
+    current->logs_.push_back(copied(text));
   }
 
   static constexpr skald_host kHost = {SKALD_PLUGIN_ABI, &complete,         &fail, &cancelled,
@@ -130,7 +128,7 @@ void TestHost::open() {
   current = this;
   char error[512] = "";
   const std::string config = config_.dump(), books = folder_ + "/books";
-  if (plugin_->init(&TestHostFunctions::kHost, view(config), view(books), error, sizeof error) != 0)
+  if (plugin_->init(&TestHostFunctions::kHost, lent(config), lent(books), error, sizeof error) != 0)
     throw std::runtime_error(std::string(plugin_->name) + " did not start: " + error);
 }
 
@@ -151,15 +149,15 @@ std::shared_ptr<RunningAttempt> TestHost::start(const Attempt& attempt) {
                     details = attempt.heartbeat_details.is_null() ? "" : attempt.heartbeat_details.dump();
   const int64_t deadline =
       std::chrono::duration_cast<std::chrono::milliseconds>(running->deadline_.time_since_epoch()).count();
-  const skald_task task = {view(attempt.activity),
-                           view(input),
-                           view(key),
-                           view(attempt.namespace_name),
-                           view(attempt.workflow_id),
-                           view(attempt.workflow_type),
-                           view(run_id),
-                           view(attempt.activity_id),
-                           view(details),
+  const skald_task task = {lent(attempt.activity),
+                           lent(input),
+                           lent(key),
+                           lent(attempt.namespace_name),
+                           lent(attempt.workflow_id),
+                           lent(attempt.workflow_type),
+                           lent(run_id),
+                           lent(attempt.activity_id),
+                           lent(details),
                            attempt.number,
                            deadline};
   plugin_->execute(&task, reinterpret_cast<skald_call*>(running.get()));

@@ -18,7 +18,7 @@ using nlohmann::json;
 
 constexpr size_t kLongestDefault = 40;
 
-struct Arguments {
+struct CheckArguments {
   std::string path, config, output = "table";
 };
 
@@ -77,7 +77,7 @@ void print_report(const cli::Console& console, const json& report) {
               << (report.value("isolated", false) ? ", in a process of its own" : "") << "\n";
 }
 
-cli::Outcome run(const Arguments& given, const cli::Console& console) {
+cli::Outcome check_plugin(const CheckArguments& given, const cli::Console& console) {
   std::vector<std::string> files;
   std::error_code code;
   if (fs::is_directory(given.path, code)) {
@@ -112,7 +112,7 @@ cli::Outcome run(const Arguments& given, const cli::Console& console) {
 }  // namespace
 
 void add_check_command(const PluginCommandAdder& adder) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CheckArguments>();
   CLI::App* command = adder.group->add_subcommand(
       "check", "Load and start plugins apart, and tell what they are and what is wrong with them");
   command->add_option("PLUGIN", arguments->path, "A plugin (*.so), or a folder of them")
@@ -125,7 +125,7 @@ void add_check_command(const PluginCommandAdder& adder) {
       ->capture_default_str()
       ->check(CLI::IsMember({"table", "json"}));
   adder.complete(command, "  skald plugin check plugins/loyalty.so\n  skald plugin check build/plugins -o json",
-                 [arguments, console = &adder.console] { return run(*arguments, *console); });
+                 [arguments, console = &adder.console] { return check_plugin(*arguments, *console); });
 }
 
 }  // namespace skald::plugins

@@ -16,7 +16,7 @@ inline void announce_crash(const std::string& sentence) {
   struct sigaction notice {};
   notice.sa_flags = static_cast<int>(SA_RESETHAND);
   notice.sa_handler = [](int signal) {
-    if (write(STDERR_FILENO, text, size) < 0) _exit(1);
+    if (::write(STDERR_FILENO, text, size) < 0) _exit(1);
     raise(signal);  // as it would have ended
   };
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) sigaction(signal, &notice, nullptr);

@@ -36,7 +36,7 @@ class Reporter {
  private:
   void put(const std::string& text) {
     for (size_t at = 0; at < text.size();) {
-      const ssize_t written = write(fd_, text.data() + at, text.size() - at);
+      const ssize_t written = ::write(fd_, text.data() + at, text.size() - at);
       if (written < 0 && errno != EINTR) return;
       if (written > 0) at += static_cast<size_t>(written);
     }

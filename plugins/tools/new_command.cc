@@ -12,11 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct NewArguments {
   std::string name, folder, tree, build;
 };
 
-cli::Outcome run(const Arguments& given, const cli::Console& console) {
+cli::Outcome new_plugin(const NewArguments& given, const cli::Console& console) {
   const auto tree = find_tree(given.tree);
   if (!tree.ok()) return cli::misused(std::string(base::text(tree.status())));
   ScaffoldOptions options{given.name, given.folder.empty() ? fs::path(given.name) : fs::path(given.folder), *tree,
@@ -28,15 +28,16 @@ cli::Outcome run(const Arguments& given, const cli::Console& console) {
   }
   const std::string folder = options.folder.string();
   for (const std::string& file : *written) console.out << folder << "/" << file << "\n";
-  console.out << "\nBuild and test it:\n  cd " << folder << " && cmake -G Ninja -S . -B build && cmake --build build && build/"
-              << given.name << "_test\nThen see README.md.\n";
+  console.out << "\nBuild and test it:\n  cd " << folder
+              << " && cmake -G Ninja -S . -B build && cmake --build build && build/" << given.name
+              << "_test\nThen see README.md.\n";
   return {};
 }
 
 }  // namespace
 
 void add_new_command(const PluginCommandAdder& adder) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<NewArguments>();
   CLI::App* command = adder.group->add_subcommand("new", "Write a plugin that works, to begin with");
   command->add_option("NAME", arguments->name, "The plugin's name: lower-case letters, digits and _")->required();
   command->add_option("--dir", arguments->folder, "The folder to make (by default NAME)")->type_name("DIR");
@@ -45,7 +46,7 @@ void add_new_command(const PluginCommandAdder& adder) {
   command->add_option("--skald-build", arguments->build, "Where it was built (by default its folder build)")
       ->type_name("DIR");
   adder.complete(command, "  skald plugin new loyalty\n  skald plugin new loyalty --dir plugins/loyalty",
-                 [arguments, console = &adder.console] { return run(*arguments, *console); });
+                 [arguments, console = &adder.console] { return new_plugin(*arguments, *console); });
 }
 
 }  // namespace skald::plugins

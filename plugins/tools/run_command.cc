@@ -25,7 +25,7 @@ using nlohmann::json;
 using temporal::api::common::v1::Payloads;
 using temporal::api::failure::v1::Failure;
 
-struct Arguments {
+struct RunArguments {
   std::string path, activity, input, config, books;
   std::string namespace_name = "default", workflow_id = "trial";
   absl::Duration timeout = absl::Seconds(30);
@@ -89,7 +89,7 @@ bool print(const worker::ActivityOutcome& outcome, const cli::Console& console) 
 }
 
 // A host of this one plugin, in a folder of its own where nothing but it is.
-absl::StatusOr<std::unique_ptr<PluginHost>> load_alone(const Arguments& given, const json& report,
+absl::StatusOr<std::unique_ptr<PluginHost>> load_alone(const RunArguments& given, const json& report,
                                                        const fs::path& scratch) {
   const std::string name = report["name"];
   const fs::path folder = scratch / "plugin";
@@ -109,7 +109,7 @@ absl::StatusOr<std::unique_ptr<PluginHost>> load_alone(const Arguments& given, c
   return PluginHost::load(std::move(options));
 }
 
-cli::Outcome run(Arguments& given, const cli::Console& console) {
+cli::Outcome run_plugin(RunArguments& given, const cli::Console& console) {
   if (auto outcome = read_input(given.input); !outcome.ok()) return outcome;
   const json report = inspect({.path = given.path, .config = given.config});
   if (report["in_order"] != true) return cli::failed(lines_of(report["problems"]));
@@ -137,7 +137,7 @@ cli::Outcome run(Arguments& given, const cli::Console& console) {
 }  // namespace
 
 void add_run_command(const PluginCommandAdder& adder) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<RunArguments>();
   CLI::App* command = adder.group->add_subcommand("run", "Run one activity of a plugin, without a server");
   command->add_option("PLUGIN", arguments->path, "The plugin (*.so)")->required()->check(CLI::ExistingFile);
   command->add_option("ACTIVITY", arguments->activity, "The activity, with or without the plugin's name")->required();
@@ -161,7 +161,7 @@ void add_run_command(const PluginCommandAdder& adder) {
                  "  skald plugin run plugins/loyalty.so wish --input '{\"wish_id\": \"w-1\", \"article\": \"tea\", "
                  "\"quantity\": 3}' --times 2\n"
                  "  skald plugin run plugins/loyalty.so greet --input @input.json --attempts 3 --books books",
-                 [arguments, console = &adder.console] { return run(*arguments, *console); });
+                 [arguments, console = &adder.console] { return run_plugin(*arguments, *console); });
 }
 
 }  // namespace skald::plugins

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
 
 namespace skald::samples {
 namespace {
@@ -59,6 +60,10 @@ absl::StatusOr<std::unique_ptr<TrialStore>> TrialStore::open(const std::string& 
   if (!password.empty()) setenv(kPasswordVariable, password.c_str(), 1);
   store->has_password_ = std::getenv(kPasswordVariable) != nullptr;
   return store;
+}
+
+std::string TrialStore::password_reference() const {
+  return has_password_ ? absl::StrCat("env:", kPasswordVariable) : "";
 }
 
 std::vector<std::string> TrialStore::arguments() const {

@@ -26,7 +26,7 @@ class TrialStore {
   std::vector<std::string> arguments() const;
   // The URL, without a password, and where the password stands ("env:…"; empty if there is none).
   const std::string& url() const { return url_; }
-  std::string password_reference() const { return has_password_ ? std::string("env:") + kPasswordVariable : ""; }
+  std::string password_reference() const;
   bool is_mysql() const { return url_.starts_with("mysql:"); }
   // Null unless the trial has a MariaDB of its own.
   PrivateMariadb* mariadb() { return mariadb_.get(); }

@@ -28,9 +28,9 @@ std::vector<Heard> heard_of(const History& history, const std::string& decision)
   return answers;
 }
 
-class Inspection {
+class DecisionInspection {
  public:
-  Inspection(std::string order, const History& history, const Shop& shop, const Clerks& clerks)
+  DecisionInspection(std::string order, const History& history, const Shop& shop, const Clerks& clerks)
       : order_(std::move(order)), history_(history), shop_(shop), clerks_(clerks) {}
 
   std::vector<std::string> inspect(const json& result) {
@@ -95,7 +95,7 @@ class Inspection {
 
 std::vector<std::string> check_agents(const std::string& order, const json& result, const History& history,
                                       const Shop& shop, const Clerks& clerks) {
-  return Inspection(order, history, shop, clerks).inspect(result);
+  return DecisionInspection(order, history, shop, clerks).inspect(result);
 }
 
 }  // namespace skald::sim

@@ -13,8 +13,6 @@ namespace {
 
 absl::Status malformed() { return absl::InvalidArgumentError("malformed position"); }
 
-int slot_of(const RunKey& key) { return store::slot_of(key.namespace_id, key.workflow_id); }
-
 StoredRun stored(const RunRow& row) { return {row, slot_of(row.key)}; }
 StoredMessage stored(const OutboxRow& row) { return {row, slot_of(row.source)}; }
 

@@ -12,8 +12,6 @@
 namespace skald::store {
 namespace {
 
-int slot_of(const RunKey& key) { return store::slot_of(key.namespace_id, key.workflow_id); }
-
 bool covers(const Lease& lease, int slot) { return slot >= lease.first_slot && slot < lease.last_slot; }
 
 bool is_set(absl::Time time) { return time != absl::InfinitePast() && time != absl::InfiniteFuture(); }

@@ -113,9 +113,7 @@ absl::Status write_runs(Session& session, const Batch& batch) {
       session, kRuns, batch.runs, [](const RunRow& row) { return key_bytes(row.key) + row.state.size(); },
       [](Parameters& values, const RunRow& row) {
         add_run_key(values, row.key);
-        values.add(int64_t{slot_of(row.key.namespace_id, row.key.workflow_id)})
-            .add(int64_t{row.status})
-            .add(row.wake_time);
+        values.add(int64_t{slot_of(row.key)}).add(int64_t{row.status}).add(row.wake_time);
         values.add(int64_t{row.has_work}).add(row.state);
       });
   if (!status.ok()) return status;
@@ -143,7 +141,7 @@ absl::Status write_outbox(Session& session, const Batch& batch) {
   return run_bulk(
       session, kOutbox, batch.outbox, [](const OutboxRow& row) { return key_bytes(row.source) + row.message.size(); },
       [](Parameters& values, const OutboxRow& row) {
-        values.add(row.id).add(int64_t{slot_of(row.source.namespace_id, row.source.workflow_id)});
+        values.add(row.id).add(int64_t{slot_of(row.source)});
         add_run_key(values, row.source);
         values.add(row.message);
       });

@@ -11,6 +11,7 @@
 
 #include "engine/store/mysql/session.h"
 #include "engine/store/scan_position.h"
+#include "engine/store/visibility_columns.h"
 
 namespace skald::store {
 namespace {
@@ -22,10 +23,6 @@ constexpr absl::Duration kAnswerLimit = absl::Minutes(30);  // rows without a ru
 constexpr char kRunColumns[] = "namespace_id, workflow_id, run_id, status, wake_time, has_work, state, slot";
 constexpr char kMessageColumns[] = "id, namespace_id, workflow_id, run_id, message, slot";
 constexpr char kHistoryColumns[] = "run_id, first_event_id, last_event_id, events";
-constexpr char kVisibilityColumns[] =
-    "namespace_id, run_id, workflow_id, workflow_type, task_queue, status, start_time, execution_time, close_time, "
-    "history_length, history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, root_workflow_id, "
-    "root_run_id, memo, search_attributes";
 // Not a comparison of rows: MySQL would not use the index for it.
 constexpr char kVisibilityAfter[] = "(namespace_id > ? OR (namespace_id = ? AND run_id > ?))";
 

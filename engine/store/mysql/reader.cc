@@ -8,6 +8,7 @@
 
 #include "engine/store/filter_sql.h"
 #include "engine/store/scan_position.h"
+#include "engine/store/visibility_columns.h"
 #include "engine/store/visibility_token.h"
 
 namespace skald::store {
@@ -37,13 +38,6 @@ std::string encoded(int64_t number, const RunKey& key) {
 }
 
 RunKey run_key(const ResultRow& row) { return {row.text(0), row.text(1), row.text(2)}; }
-
-constexpr char kVisibilityColumns[] =
-    "v.namespace_id, v.run_id, v.workflow_id, v.workflow_type, v.task_queue, v.status, v.start_time, v.execution_time, "
-    "v.close_time, "
-    "v.history_length, v.history_size_bytes, v.state_transition_count, v.parent_workflow_id, v.parent_run_id, "
-    "v.root_workflow_id, "
-    "v.root_run_id, v.memo, v.search_attributes";
 
 VisibilityRow visibility_row(const ResultRow& row) {
   VisibilityRow result;
@@ -230,7 +224,7 @@ absl::StatusOr<Page<VisibilityRow>> MysqlReader::list(const VisibilityQuery& que
                                                       const std::string& token) {
   const FilterSql filter(query.filter);
   std::string sql =
-      absl::StrCat("SELECT ", kVisibilityColumns, " FROM visibility v WHERE v.namespace_id = ? AND ", filter.sql());
+      absl::StrCat("SELECT ", kVisibilityColumnsOfV, " FROM visibility v WHERE v.namespace_id = ? AND ", filter.sql());
   std::vector<Value> values = {query.namespace_id};
   values.insert(values.end(), filter.values().begin(), filter.values().end());
   if (!token.empty()) {

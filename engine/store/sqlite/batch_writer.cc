@@ -94,7 +94,7 @@ absl::Status BatchWriter::delete_runs(const Batch& batch) {
 absl::Status BatchWriter::write_runs(const Batch& batch) {
   for (const RunRow& row : batch.runs) {
     run_.bind(1, row.key.namespace_id).bind(2, row.key.workflow_id).bind(3, row.key.run_id);
-    run_.bind(4, int64_t{slot_of(row.key.namespace_id, row.key.workflow_id)}).bind(5, int64_t{row.status});
+    run_.bind(4, int64_t{slot_of(row.key)}).bind(5, int64_t{row.status});
     bind_time(run_, 6, row.wake_time);
     run_.bind(7, int64_t{row.has_work}).bind_blob(8, row.state);
     if (auto status = run_.run("writing a run"); !status.ok()) return status;
@@ -115,7 +115,7 @@ absl::Status BatchWriter::write_runs(const Batch& batch) {
     if (auto status = history_.run("writing history"); !status.ok()) return status;
   }
   for (const OutboxRow& row : batch.outbox) {
-    outbox_.bind(1, row.id).bind(2, int64_t{slot_of(row.source.namespace_id, row.source.workflow_id)});
+    outbox_.bind(1, row.id).bind(2, int64_t{slot_of(row.source)});
     outbox_.bind(3, row.source.namespace_id)
         .bind(4, row.source.workflow_id)
         .bind(5, row.source.run_id)

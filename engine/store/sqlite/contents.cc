@@ -11,6 +11,7 @@
 #include "engine/store/scan_position.h"
 #include "engine/store/sqlite/connection.h"
 #include "engine/store/sqlite/statement.h"
+#include "engine/store/visibility_columns.h"
 
 namespace skald::store {
 namespace {
@@ -18,11 +19,6 @@ namespace {
 constexpr char kRunColumns[] = "namespace_id, workflow_id, run_id, status, wake_time, has_work, state, slot";
 constexpr char kMessageColumns[] = "id, namespace_id, workflow_id, run_id, message, slot";
 constexpr char kHistoryColumns[] = "run_id, first_event_id, last_event_id, events";
-constexpr char kVisibilityColumns[] =
-    "namespace_id, run_id, workflow_id, workflow_type, task_queue, status, start_time, execution_time, close_time, "
-    "history_length, history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, root_workflow_id, "
-    "root_run_id, memo, search_attributes";
-
 absl::Time time_at(const Statement& row, int column, absl::Time none) {
   return row.is_null(column) ? none : absl::FromUnixNanos(row.number(column));
 }

@@ -5,6 +5,7 @@
 
 #include "engine/store/filter_sql.h"
 #include "engine/store/scan_position.h"
+#include "engine/store/visibility_columns.h"
 #include "engine/store/visibility_token.h"
 
 namespace skald::store {
@@ -38,13 +39,6 @@ absl::StatusOr<std::vector<HistoryChunk>> chunks(sqlite3* db, Statement& stateme
   if (!status.ok()) return status;
   return result;
 }
-
-constexpr char kVisibilityColumns[] =
-    "v.namespace_id, v.run_id, v.workflow_id, v.workflow_type, v.task_queue, v.status, v.start_time, v.execution_time, "
-    "v.close_time, "
-    "v.history_length, v.history_size_bytes, v.state_transition_count, v.parent_workflow_id, v.parent_run_id, "
-    "v.root_workflow_id, v.root_run_id, "
-    "v.memo, v.search_attributes";
 
 VisibilityRow visibility_row(const Statement& row) {
   VisibilityRow result;
@@ -225,7 +219,7 @@ absl::StatusOr<Page<VisibilityRow>> Reader::list(const VisibilityQuery& query, s
                                                  const std::string& token) {
   FilterSql filter(query.filter);
   std::string sql =
-      absl::StrCat("SELECT ", kVisibilityColumns, " FROM visibility v WHERE v.namespace_id = ? AND ", filter.sql());
+      absl::StrCat("SELECT ", kVisibilityColumnsOfV, " FROM visibility v WHERE v.namespace_id = ? AND ", filter.sql());
   std::vector<Value> values = {query.namespace_id};
   values.insert(values.end(), filter.values().begin(), filter.values().end());
   if (!token.empty()) {

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "tests/unit/llm/llm_fixture.h"
 
 namespace skald::plugins {

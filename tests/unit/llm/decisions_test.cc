@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "tests/unit/llm/llm_fixture.h"
 
 namespace skald::plugins {

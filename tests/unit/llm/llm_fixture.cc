@@ -1,5 +1,8 @@
 #include "tests/unit/llm/llm_fixture.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include <httplib.h>
 
 namespace skald::plugins {

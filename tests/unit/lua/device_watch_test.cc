@@ -1,7 +1,5 @@
 #include <algorithm>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/unit/lua/delivered_workflows.h"
 #include "tests/unit/lua/history_driver.h"
 
 // The watch of a machine as it is delivered, against a plugin whose answers the tests give.
@@ -19,14 +18,9 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-std::string file(const std::string& name) {
-  std::ifstream in(std::string(WORKFLOWS_FOLDER) + "/" + name + ".lua");
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 class DeviceWatchTest : public ::testing::Test {
  protected:
-  DeviceWatchTest() : driver_(file("device_watch")) {
+  DeviceWatchTest() : driver_(delivered_workflow("device_watch")) {
     on("devices.register", [](const json&) { return json{{"device", "gear-1"}}; });
     on("devices.report", [](const json&) { return json{{"state", "applied"}}; });
     on("devices.score", [this](const json& input) {

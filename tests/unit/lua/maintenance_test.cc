@@ -1,6 +1,4 @@
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <map>
 #include <string>
 
@@ -8,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/unit/lua/delivered_workflows.h"
 #include "tests/unit/lua/history_driver.h"
 
 // A machine's maintenance as it is delivered, against partners whose answers the tests give.
@@ -20,14 +19,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string file(const std::string& name) {
-  std::ifstream in(std::string(WORKFLOWS_FOLDER) + "/" + name + ".lua");
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 class MaintenanceTest : public ::testing::Test {
  protected:
-  MaintenanceTest() : driver_(file("maintenance")) {
+  MaintenanceTest() : driver_(delivered_workflow("maintenance")) {
     answer("erp.create_work_order", R"({"work_order":"WO-1","version":1,"state":"created"})");
     answer("erp.assign_work_order", R"({"work_order":"WO-1","technician":{"id":"T-1","name":"Ida"}})");
     answer("erp.complete_work_order", R"({"work_order":"WO-1"})");

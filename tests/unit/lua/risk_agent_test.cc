@@ -1,4 +1,5 @@
 #include "tests/unit/lua/assisted_order_fixture.h"
+#include "tests/unit/lua/delivered_workflows.h"
 
 namespace skald::lua::testing {
 namespace {

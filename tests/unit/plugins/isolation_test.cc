@@ -1,3 +1,5 @@
+#include <fstream>
+
 #include "tests/unit/plugins/isolation_fixture.h"
 
 namespace skald::plugins {

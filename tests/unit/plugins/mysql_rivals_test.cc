@@ -1,4 +1,5 @@
 #include <barrier>
+#include <filesystem>
 
 #include <gmock/gmock.h>
 

@@ -1,3 +1,6 @@
+#include <filesystem>
+#include <fstream>
+
 #include "tests/unit/plugins/isolation_fixture.h"
 
 namespace skald::plugins {

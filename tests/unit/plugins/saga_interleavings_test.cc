@@ -63,16 +63,16 @@ std::vector<Case> every_order(const std::vector<Call>& calls) {
   return cases;
 }
 
-struct Pair {
+struct RacingPair {
   std::string plugin, action, more, compensation;  // `more` goes on with the action; it may be empty
   std::function<bool(const json& audit)> nothing_left;
   // How many actions the books know of; none: they do not say.
   std::function<std::optional<int64_t>(const json& audit)> actions;
 };
 
-void PrintTo(const Pair& pair, std::ostream* out) { *out << pair.action << " and " << pair.compensation; }
+void PrintTo(const RacingPair& pair, std::ostream* out) { *out << pair.action << " and " << pair.compensation; }
 
-class SagaInterleavingsTest : public HostTest, public testing::WithParamInterface<Pair> {
+class SagaInterleavingsTest : public HostTest, public testing::WithParamInterface<RacingPair> {
  protected:
   SagaInterleavingsTest() {
     load_product(GetParam().plugin);
@@ -181,28 +181,30 @@ TEST_P(SagaGoingOnTest, NothingIsLeftOfWhatWentOnEither) {
 
 std::optional<int64_t> not_told(const json&) { return std::nullopt; }
 
-const Pair kReserve{
+const RacingPair kReserve{
     "inventory",
     "reserve",
     "confirm",
     "release",
     [](const json& b) { return b["on_hand"] == b["loaded"] && b["reserved"] == 0 && b["shipped"] == 0; },
     not_told};
-const Pair kAuthorize{"payment",
-                      "authorize",
-                      "capture",
-                      "cancel",
-                      [](const json& b) { return b["captured"] == b["refunded"] && b["open"] == 0; },
-                      [](const json& b) { return b["payments"].get<int64_t>(); }};
-const Pair kCharge{"payment", "charge", "", "cancel", kAuthorize.nothing_left, kAuthorize.actions};
-const Pair kShip{"logistics",
-                 "create_waybill",
-                 "",
-                 "cancel_waybill",
-                 [](const json& b) { return b["open"] == 0; },
-                 [](const json& b) { return b["waybills"].get<int64_t>(); }};
+const RacingPair kAuthorize{"payment",
+                            "authorize",
+                            "capture",
+                            "cancel",
+                            [](const json& b) { return b["captured"] == b["refunded"] && b["open"] == 0; },
+                            [](const json& b) { return b["payments"].get<int64_t>(); }};
+const RacingPair kCharge{"payment", "charge", "", "cancel", kAuthorize.nothing_left, kAuthorize.actions};
+const RacingPair kShip{"logistics",
+                       "create_waybill",
+                       "",
+                       "cancel_waybill",
+                       [](const json& b) { return b["open"] == 0; },
+                       [](const json& b) { return b["waybills"].get<int64_t>(); }};
 
-std::string name_of(const testing::TestParamInfo<Pair>& info) { return info.param.plugin + "_" + info.param.action; }
+std::string name_of(const testing::TestParamInfo<RacingPair>& info) {
+  return info.param.plugin + "_" + info.param.action;
+}
 
 INSTANTIATE_TEST_SUITE_P(Plugins, SagaInterleavingsTest, testing::Values(kReserve, kCharge, kAuthorize, kShip),
                          name_of);
