@@ -13,18 +13,23 @@ SlowLane::SlowLane(int threads) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
-SlowLane::~SlowLane() {
+SlowLane::~SlowLane() { stop(); }
+
+void SlowLane::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  queue_.clear();
 }
 
 void SlowLane::take(std::unique_ptr<WorkflowTaskHandler::Unfinished> task, Answered answered) {
   {
     const std::lock_guard lock(mutex_);
+    if (stopping_) return;
     queue_.push_back({std::move(task), std::move(answered)});
   }
   changed_.notify_one();

@@ -20,11 +20,14 @@ class SlowLane {
   using Answered = absl::AnyInvocable<void(WorkflowTaskHandler::Answer)>;
 
   explicit SlowLane(int threads = 1);
-  // Ends with the turn at hand; tasks that are not finished are dropped.
+  // Stops.
   ~SlowLane();
 
-  // `answered` is called once, on a thread of the lane. Thread-safe.
+  // `answered` is called once, on a thread of the lane; never, if the lane has stopped. Thread-safe.
   void take(std::unique_ptr<WorkflowTaskHandler::Unfinished> task, Answered answered);
+
+  // Ends the turn at hand and drops what is not finished, now and what still comes. Not from the lane's own threads.
+  void stop();
 
  private:
   struct Entry {

@@ -242,7 +242,7 @@ Server::~Server() {
   if (parts.engine != nullptr) parts.engine->drain();
   if (parts.matching != nullptr) parts.matching->stop();
   if (parts.grpc != nullptr) parts.grpc->stop(kGrace);
-  parts.slow_lane.reset();
+  if (parts.slow_lane != nullptr) parts.slow_lane->stop();  // the loops may still give it scripts
   for (auto& loop : parts.loops) loop->stop();
   if (parts.timing != nullptr) parts.timing->stop();
   parts.grpc.reset();

@@ -177,6 +177,22 @@ TEST_F(Handler, TheSlowLaneFinishesWhatTheOwnerLoopCannot) {
   EXPECT_EQ(worker.cache().runs(), 1u);
 }
 
+TEST_F(Handler, ASlowLaneThatStoppedDropsWhatOwnerLoopsStillGiveIt) {
+  define("return function() while true do end end");
+  SlowLane lane;
+  EmbeddedWorkerOptions options;
+  options.task_queues = {"orders"};
+  EmbeddedLuaWorker worker(definitions_, log_, &lane, options);
+  bool answered = false;
+  const auto later = [&](const shard::WorkflowTaskAnswer&) { answered = true; };
+  shard::WorkflowTaskAnswer answer;
+  EXPECT_EQ(worker.activate(first_task(), answer, later), shard::EmbeddedWorker::Verdict::kLater);
+  lane.stop();
+  EXPECT_EQ(worker.activate(first_task(), answer, later), shard::EmbeddedWorker::Verdict::kLater);
+  lane.stop();
+  EXPECT_FALSE(answered);
+}
+
 TEST_F(Handler, ARunForgottenInTheSlowLaneDoesNotComeBack) {
   define("local skald = require 'skald'\nreturn function() for i = 1, 3000000 do end; skald.sleep(1) end");
   WorkflowTaskHandler handler(definitions_, log_, {});
