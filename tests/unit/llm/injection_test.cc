@@ -54,7 +54,8 @@ TEST_F(InjectionTest, NothingFromOutsideIsSystemText) {
   start_host();
   const std::string note = "a text that is nowhere else";
   result(decide(order(note)));
-  for (const json& message : chats().at(0)["messages"]) {
+  const json messages = chats().at(0)["messages"];
+  for (const json& message : messages) {
     const bool has_note = message["content"].get<std::string>().find(note) != std::string::npos;
     EXPECT_EQ(has_note, message["role"] == "user");
   }
