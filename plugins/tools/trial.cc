@@ -83,7 +83,7 @@ worker::ActivityOutcome run_attempt(PluginHost& host, const Trial& trial, int at
       [running, attempt](const Payloads& beat, std::function<void()> cancel) {
         std::lock_guard lock(running->mutex);
         running->details = text_of(beat);
-        running->cancel = std::move(cancel);
+        if (!running->outcome) running->cancel = std::move(cancel);
         fmt::print(stderr, "attempt {}: heartbeat {}\n", attempt, cli::one_line(running->details));
       },
       [running](worker::ActivityOutcome outcome) {
@@ -106,6 +106,7 @@ worker::ActivityOutcome run_attempt(PluginHost& host, const Trial& trial, int at
     }
     lock.lock();
   }
+  running->cancel = nullptr;  // it holds the call, and the call holds this
   details = running->details;
   return *std::move(running->outcome);
 }
