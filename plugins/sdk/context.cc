@@ -5,7 +5,6 @@
 #include "plugins/sdk/text.h"
 
 namespace skald::plugin {
-namespace {}  // namespace
 
 Context::Context(const skald_host* host, const skald_task& task, skald_call* call, Executor* executor)
     : activity(copied(task.activity)),
