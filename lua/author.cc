@@ -15,12 +15,12 @@ namespace skald::lua {
 namespace {
 
 int now(lua_State* L) {
-  lua_pushnumber(L, absl::ToDoubleSeconds(Run::of(L).now() - absl::UnixEpoch()));
+  lua_pushnumber(L, absl::ToDoubleSeconds(Script::of(L).now() - absl::UnixEpoch()));
   return 1;
 }
 
 int date(lua_State* L) {
-  const double seconds = luaL_optnumber(L, 1, absl::ToDoubleSeconds(Run::of(L).now() - absl::UnixEpoch()));
+  const double seconds = luaL_optnumber(L, 1, absl::ToDoubleSeconds(Script::of(L).now() - absl::UnixEpoch()));
   luaL_argcheck(L, std::isfinite(seconds) && std::fabs(seconds) < 1e11, 1, "not a time");
   return guarded(L, [&](std::string&) {
     const absl::Time time = absl::UnixEpoch() + absl::Milliseconds(std::llround(seconds * 1000));
@@ -147,26 +147,26 @@ void set_fields(lua_State* L, const char* name,
 
 int info(lua_State* L) {
   return guarded(L, [&](std::string&) {
-    Run& run = Run::of(L);
-    const auto& started = run.started();
+    Script& script = Script::of(L);
+    const auto& started = script.started();
     lua_createtable(L, 0, 16);
-    set_text(L, "workflow_id", run.identity().workflow_id);
-    set_text(L, "run_id", run.identity().run_id);
+    set_text(L, "workflow_id", script.identity().workflow_id);
+    set_text(L, "run_id", script.identity().run_id);
     set_text(L, "workflow_type", started.workflow_type().name());
-    set_text(L, "namespace", run.identity().namespace_name);
-    set_text(L, "task_queue", run.task_queue());
+    set_text(L, "namespace", script.identity().namespace_name);
+    set_text(L, "task_queue", script.task_queue());
     set_text(L, "continued_from", started.continued_execution_run_id());
     set_text(L, "first_run_id", started.first_execution_run_id());
     set_text(L, "cron_schedule", started.cron_schedule());
     set_integer(L, "attempt", std::max(started.attempt(), 1));
-    set_integer(L, "history_length", run.last_started_event_id());
-    set_integer(L, "history_size", run.task_started().history_size_bytes());
-    lua_pushnumber(L, absl::ToDoubleSeconds(run.started_at() - absl::UnixEpoch()));
+    set_integer(L, "history_length", script.last_started_event_id());
+    set_integer(L, "history_size", script.task_started().history_size_bytes());
+    lua_pushnumber(L, absl::ToDoubleSeconds(script.started_at() - absl::UnixEpoch()));
     lua_setfield(L, -2, "started_at");
-    lua_pushboolean(L, run.task_started().suggest_continue_as_new());
+    lua_pushboolean(L, script.task_started().suggest_continue_as_new());
     lua_setfield(L, -2, "continue_as_new_suggested");
-    set_fields(L, "memo", run.memo().fields());
-    set_fields(L, "search_attributes", run.search_attributes().indexed_fields());
+    set_fields(L, "memo", script.memo().fields());
+    set_fields(L, "search_attributes", script.search_attributes().indexed_fields());
     if (started.has_parent_workflow_execution()) {
       lua_createtable(L, 0, 3);
       set_text(L, "id", started.parent_workflow_execution().workflow_id());
@@ -181,9 +181,9 @@ int info(lua_State* L) {
 constexpr uint64_t kLogCost = 500;  // instructions
 
 int write_log(lua_State* L, LogSink::Level level, const std::string& text) {
-  Run& run = Run::of(L);
-  run.sandbox().charge(kLogCost + text.size() / 4);
-  if (!run.replaying()) run.log().write(level, run.identity(), run.definition().name, to_utf8(text));
+  Script& script = Script::of(L);
+  script.sandbox().charge(kLogCost + text.size() / 4);
+  if (!script.replaying()) script.log().write(level, script.identity(), script.definition().name, to_utf8(text));
   return 0;
 }
 
@@ -248,7 +248,7 @@ int open_author_module(lua_State* L) {
 
 // The module's compiled code, or null.
 const std::string* find_module(lua_State* L, const char* name) {
-  const auto& modules = Run::of(L).definition().modules;
+  const auto& modules = Script::of(L).definition().modules;
   const auto own = modules.find(name);
   return own != modules.end() ? &own->second : built_in_module(name);
 }
@@ -322,7 +322,7 @@ int run_value(lua_State* L, int, lua_KContext) {
   }
   if (!lua_isfunction(L, value)) {
     guarded(L, [&](std::string& error) {
-      error = absl::StrCat(Run::of(L).definition().name,
+      error = absl::StrCat(Script::of(L).definition().name,
                            ".lua:1: the file must return a function, or skald.workflow { run = function … }");
       return 0;
     });

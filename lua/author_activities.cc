@@ -19,15 +19,15 @@ struct TemplateHandle {
 };
 
 Template& template_of(lua_State* L, const TemplateHandle& handle) {
-  return *Run::of(L).activity_templates()[handle.index];
+  return *Script::of(L).activity_templates()[handle.index];
 }
 
 int push_handle(lua_State* L, uint32_t index, bool group);
 
 // Keeps the activity and pushes what the script holds of it.
 int keep(lua_State* L, Template made, bool group, std::string& error) {
-  auto& templates = Run::of(L).activity_templates();
-  if (templates.size() >= Run::kMostNames) {
+  auto& templates = Script::of(L).activity_templates();
+  if (templates.size() >= Script::kMostNames) {
     error = "too many activities described in one run; describe each once, outside of loops";
     return 0;
   }
@@ -65,9 +65,9 @@ int start_activity(lua_State* L) {
   auto* handle = static_cast<TemplateHandle*>(to_object(L, 1, &kActivityMark));
   if (handle == nullptr) raise(L, "an activity is started with a colon: activity:start { … }");
   return guarded(L, [&](std::string& error) {
-    Run& run = Run::of(L);
+    Script& script = Script::of(L);
     const Template& made = template_of(L, *handle);
-    if (const char* excess = run.excess()) {
+    if (const char* excess = script.excess()) {
       error = excess;
       return 0;
     }
@@ -76,17 +76,17 @@ int start_activity(lua_State* L) {
     auto& attributes = *command.mutable_schedule_activity_task_command_attributes();
     attributes = made.attributes;
     if (!encode_payloads(L, 2, "argument", *attributes.mutable_input(), error)) return 0;
-    if (attributes.task_queue().name().empty()) attributes.mutable_task_queue()->set_name(run.task_queue());
+    if (attributes.task_queue().name().empty()) attributes.mutable_task_queue()->set_name(script.task_queue());
     Operation operation;
     operation.kind = Operation::Kind::kActivity;
     operation.cancellation = made.cancellation;
-    operation.id = run.next_id(operation.kind);
+    operation.id = script.next_id(operation.kind);
     operation.type = attributes.activity_type().name();
     attributes.set_activity_id(operation.id);
     ExpectedEvent expected{command.command_type(), operation.id, operation.type, Sandbox::place(L)};
     lua_settop(L, 1);
     Scheduler::push_future(L, 0);
-    run.start(L, 2, std::move(operation), std::move(command), std::move(expected));
+    script.start(L, 2, std::move(operation), std::move(command), std::move(expected));
     return 1;
   });
 }

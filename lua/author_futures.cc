@@ -27,9 +27,9 @@ int tried(lua_State* L, int, lua_KContext) {
     lua_settop(L, 1);
     Coroutine& coroutine = *Scheduler::current(L);
     require_waitable(L, "try");
-    Run& run = Run::of(L);
-    if (must_interrupt(run, coroutine, future)) throw_cancelled(L);
-    run.scheduler().wait_for(coroutine, future);
+    Script& script = Script::of(L);
+    if (must_interrupt(script, coroutine, future)) throw_cancelled(L);
+    script.scheduler().wait_for(coroutine, future);
     return lua_yieldk(L, 0, 0, tried);
   }
   lua_pushboolean(L, future.state == Future::State::kValue);
@@ -53,9 +53,9 @@ int future_cancel(lua_State* L) {
   const char* reason = luaL_optstring(L, 2, "");
   if (future.state != Future::State::kPending) return 0;
   return guarded(L, [&](std::string&) {
-    Run& run = Run::of(L);
-    if (future.operation != 0) run.cancel_operation(future.operation, to_utf8(reason));
-    if (future.branch != 0) run.cancel_scope(future.branch, to_utf8(reason));
+    Script& script = Script::of(L);
+    if (future.operation != 0) script.cancel_operation(future.operation, to_utf8(reason));
+    if (future.branch != 0) script.cancel_scope(future.branch, to_utf8(reason));
     return 0;
   });
 }
@@ -69,14 +69,14 @@ int async(lua_State* L) {
   require_active(L, "async");
   luaL_checktype(L, 1, LUA_TFUNCTION);
   throw_if_cancelled(L);
-  Run& run = Run::of(L);
-  if (run.scheduler().full()) raise(L, "too many branches in one run; go on with skald.continue_as_new");
+  Script& script = Script::of(L);
+  if (script.scheduler().full()) raise(L, "too many branches in one run; go on with skald.continue_as_new");
   return guarded(L, [&](std::string&) {
     const int arguments = lua_gettop(L) - 1;
     Future* future = Scheduler::push_future(L, Scheduler::current(L)->scope);
-    future->branch = run.scheduler().new_scope(Scheduler::current(L)->scope, false);
+    future->branch = script.scheduler().new_scope(Scheduler::current(L)->scope, false);
     lua_insert(L, 1);
-    Coroutine& branch = run.scheduler().spawn(L, arguments, Coroutine::Role::kBranch, future->branch);
+    Coroutine& branch = script.scheduler().spawn(L, arguments, Coroutine::Role::kBranch, future->branch);
     lua_pushvalue(L, 1);
     branch.future = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_settop(L, 1);
@@ -187,16 +187,16 @@ int wait_for_several(lua_State* L, int, lua_KContext context) {
       break;
   }
   require_waitable(L, "waiting for futures");
-  Run& run = Run::of(L);
+  Script& script = Script::of(L);
   Coroutine& coroutine = *Scheduler::current(L);
-  const bool cancelled = run.scheduler().cancelled(coroutine.scope);
+  const bool cancelled = script.scheduler().cancelled(coroutine.scope);
   for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
     Future& future = *Scheduler::to_future(L, -1);
     if (future.state != Future::State::kPending) continue;
-    const bool settles = (future.operation != 0 && run.scheduler().cancelled(future.scope)) ||
-                         (future.branch != 0 && run.scheduler().cancelled(future.branch));
+    const bool settles = (future.operation != 0 && script.scheduler().cancelled(future.scope)) ||
+                         (future.branch != 0 && script.scheduler().cancelled(future.branch));
     if (cancelled && !settles) throw_cancelled(L);
-    run.scheduler().wait_for(coroutine, future);
+    script.scheduler().wait_for(coroutine, future);
   }
   return lua_yieldk(L, 0, context, wait_for_several);
 }

@@ -31,7 +31,7 @@ int record(lua_State* L, const std::string& id, std::string& error) {
   (*number.mutable_metadata())["encoding"] = "json/plain";
   number.set_data(id);
   details["value"] = value;
-  Run::of(L).add_command(std::move(command), {COMMAND_TYPE_RECORD_MARKER, "", kMarkerName, Sandbox::place(L)});
+  Script::of(L).add_command(std::move(command), {COMMAND_TYPE_RECORD_MARKER, "", kMarkerName, Sandbox::place(L)});
   // The script gets what replay will get.
   return decode_payload(L, value.payloads(0), error) ? 1 : 0;
 }
@@ -40,27 +40,27 @@ int side_effect(lua_State* L) {
   require_active(L, "side_effect");
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  Run& run = Run::of(L);
+  Script& script = Script::of(L);
   const Payloads* recorded = nullptr;
   guarded(L, [&](std::string& error) {
-    if (const char* excess = run.excess()) {
+    if (const char* excess = script.excess()) {
       error = excess;
       return 0;
     }
-    run.begin_side_effect();
-    recorded = run.recorded_marker(run.side_effect_id());
+    script.begin_side_effect();
+    recorded = script.recorded_marker(script.side_effect_id());
     return 0;
   });
   if (recorded != nullptr) {
-    run.end_side_effect();
+    script.end_side_effect();
     return guarded(L, [&](std::string& error) {
       if (!decode_first(L, *recorded, error)) return 0;
       lua_insert(L, 2);
-      return record(L, run.side_effect_id(), error);
+      return record(L, script.side_effect_id(), error);
     });
   }
   const int status = lua_pcall(L, 0, 1, 0);
-  run.end_side_effect();
+  script.end_side_effect();
   if (status != LUA_OK) {
     rethrow_if_doomed(L, status);
     return lua_error(L);
@@ -68,7 +68,7 @@ int side_effect(lua_State* L) {
   lua_insert(L, 1);
   lua_settop(L, 1);
   lua_pushvalue(L, 1);
-  return guarded(L, [&](std::string& error) { return record(L, run.side_effect_id(), error); });
+  return guarded(L, [&](std::string& error) { return record(L, script.side_effect_id(), error); });
 }
 
 using Fields = google::protobuf::Map<std::string, Payload>;
@@ -107,8 +107,8 @@ int upsert_search_attributes(lua_State* L) {
   require_active(L, "upsert_search_attributes");
   luaL_checktype(L, 1, LUA_TTABLE);
   return guarded(L, [&](std::string& error) {
-    Run& run = Run::of(L);
-    if (const char* excess = run.excess()) {
+    Script& script = Script::of(L);
+    if (const char* excess = script.excess()) {
       error = excess;
       return 0;
     }
@@ -118,8 +118,8 @@ int upsert_search_attributes(lua_State* L) {
                         ->mutable_search_attributes()
                         ->mutable_indexed_fields();
     if (!read_fields(L, "search attribute", fields, error)) return 0;
-    merge(fields, *run.search_attributes().mutable_indexed_fields());
-    run.add_command(std::move(command), {COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, "", "", Sandbox::place(L)});
+    merge(fields, *script.search_attributes().mutable_indexed_fields());
+    script.add_command(std::move(command), {COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, "", "", Sandbox::place(L)});
     return 0;
   });
 }
@@ -128,8 +128,8 @@ int set_memo(lua_State* L) {
   require_active(L, "set_memo");
   luaL_checktype(L, 1, LUA_TTABLE);
   return guarded(L, [&](std::string& error) {
-    Run& run = Run::of(L);
-    if (const char* excess = run.excess()) {
+    Script& script = Script::of(L);
+    if (const char* excess = script.excess()) {
       error = excess;
       return 0;
     }
@@ -138,15 +138,15 @@ int set_memo(lua_State* L) {
     auto& fields =
         *command.mutable_modify_workflow_properties_command_attributes()->mutable_upserted_memo()->mutable_fields();
     if (!read_fields(L, "memo", fields, error)) return 0;
-    merge(fields, *run.memo().mutable_fields());
-    run.add_command(std::move(command), {COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES, "", "", Sandbox::place(L)});
+    merge(fields, *script.memo().mutable_fields());
+    script.add_command(std::move(command), {COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES, "", "", Sandbox::place(L)});
     return 0;
   });
 }
 
 }  // namespace
 
-void Run::begin_side_effect() {
+void Script::begin_side_effect() {
   in_side_effect_ = true;
   side_effect_id_ = std::to_string(++markers_made_);
   random_before_ = sandbox_.random();
@@ -156,7 +156,7 @@ void Run::begin_side_effect() {
   now_ = absl::Now();
 }
 
-void Run::end_side_effect() {
+void Script::end_side_effect() {
   in_side_effect_ = false;
   sandbox_.random() = random_before_;
   now_ = now_before_;

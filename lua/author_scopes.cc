@@ -19,7 +19,7 @@ ScopeHandle& check_scope(lua_State* L) {
 // Pushes whether it is cancelled, and why.
 int push_cancelled(lua_State* L, uint32_t scope) {
   return guarded(L, [&](std::string&) {
-    Scheduler& scheduler = Run::of(L).scheduler();
+    Scheduler& scheduler = Script::of(L).scheduler();
     const bool cancelled = scheduler.cancelled(scope);
     lua_pushboolean(L, cancelled);
     if (!cancelled) return 1;
@@ -37,7 +37,7 @@ int scope_cancel(lua_State* L) {
   require_active(L, "cancel");
   const char* reason = luaL_optstring(L, 2, "");
   return guarded(L, [&](std::string&) {
-    Run::of(L).cancel_scope(scope, to_utf8(reason));
+    Script::of(L).cancel_scope(scope, to_utf8(reason));
     return 0;
   });
 }
@@ -56,7 +56,7 @@ int leave(lua_State* L, int status, lua_KContext context) {
     // What still runs in a scope whose function failed is of no use. A script's bug is not the workflow's end: nothing
     // is cancelled.
     if (lua_type(L, -1) == LUA_TTABLE)
-      Run::of(L).cancel_scope(static_cast<uint32_t>(scopes), "the scope's function threw an error");
+      Script::of(L).cancel_scope(static_cast<uint32_t>(scopes), "the scope's function threw an error");
     return 0;
   });
   return lua_error(L);
@@ -66,12 +66,12 @@ int enter(lua_State* L, bool shielded) {
   require_active(L, "scope");
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  Run& run = Run::of(L);
-  if (run.scheduler().full()) raise(L, "too many scopes in one run; go on with skald.continue_as_new");
+  Script& script = Script::of(L);
+  if (script.scheduler().full()) raise(L, "too many scopes in one run; go on with skald.continue_as_new");
   uint32_t inner = 0;
   guarded(L, [&](std::string&) {
     static constexpr luaL_Reg kMethods[] = {{"cancel", scope_cancel}, {"cancelled", cancelled}, {nullptr, nullptr}};
-    inner = run.scheduler().new_scope(Scheduler::current(L)->scope, shielded);
+    inner = script.scheduler().new_scope(Scheduler::current(L)->scope, shielded);
     lua_pushcfunction(L, &Sandbox::keep_traceback);
     lua_insert(L, 1);
     auto* handle = static_cast<ScopeHandle*>(lua_newuserdatauv(L, sizeof(ScopeHandle), 0));

@@ -52,7 +52,7 @@ int received(lua_State* L, int, lua_KContext) {
   if (lua_isnil(L, 3) && !lua_isnil(L, 2)) {
     start_timer(L, 2);
     lua_replace(L, 3);
-    Run::of(L).scheduler().wait_for(*Scheduler::current(L), *Scheduler::to_future(L, 3));
+    Script::of(L).scheduler().wait_for(*Scheduler::current(L), *Scheduler::to_future(L, 3));
   }
   listen(L, channel);
   return lua_yieldk(L, 0, 0, received);
@@ -83,7 +83,7 @@ int next(lua_State* L) {
   SignalChannel& channel = check_channel(L);
   require_active(L, "next");
   return guarded(L, [&](std::string& error) {
-    Run& run = Run::of(L);
+    Script& script = Script::of(L);
     lua_settop(L, 1);
     Scheduler::push_future(L, Scheduler::current(L)->scope);
     if (channel.unread.empty()) {
@@ -93,7 +93,7 @@ int next(lua_State* L) {
     }
     if (!decode_first(L, channel.unread.front(), error)) return 0;
     channel.unread.pop_front();
-    run.scheduler().settle(L, 2, true);
+    script.scheduler().settle(L, 2, true);
     return 1;
   });
 }
@@ -103,11 +103,11 @@ int make_signal(lua_State* L) {
   return guarded(L, [&](std::string& error) {
     static constexpr luaL_Reg kMethods[] = {
         {"receive", receive}, {"poll", poll}, {"pending", pending}, {"next", next}, {nullptr, nullptr}};
-    if (Run::of(L).channels() >= Run::kMostNames) {
+    if (Script::of(L).channels() >= Script::kMostNames) {
       error = "too many signals named in one run";
       return 0;
     }
-    SignalChannel& channel = Run::of(L).channel(lua_tostring(L, 1));
+    SignalChannel& channel = Script::of(L).channel(lua_tostring(L, 1));
     auto* handle = static_cast<ChannelHandle*>(lua_newuserdatauv(L, sizeof(ChannelHandle), 0));
     handle->channel = &channel;
     push_metatable(L, &kChannelMark, "signal", kMethods);
@@ -122,16 +122,16 @@ int on_signal(lua_State* L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
   return guarded(L, [&](std::string& error) {
-    Run& run = Run::of(L);
-    if (run.channels() >= Run::kMostNames) {
+    Script& script = Script::of(L);
+    if (script.channels() >= Script::kMostNames) {
       error = "too many signals named in one run";
       return 0;
     }
-    SignalChannel& channel = run.channel(lua_tostring(L, 1));
+    SignalChannel& channel = script.channel(lua_tostring(L, 1));
     luaL_unref(L, LUA_REGISTRYINDEX, channel.handler);
     channel.handler = luaL_ref(L, LUA_REGISTRYINDEX);
     while (!channel.unread.empty()) {
-      if (!run.deliver(L, channel, channel.unread.front(), error)) return 0;
+      if (!script.deliver(L, channel, channel.unread.front(), error)) return 0;
       channel.unread.pop_front();
     }
     return 0;
@@ -144,11 +144,11 @@ int on_query(lua_State* L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
   return guarded(L, [&](std::string& error) {
-    if (Run::of(L).query_handlers().size() >= Run::kMostNames) {
+    if (Script::of(L).query_handlers().size() >= Script::kMostNames) {
       error = "too many queries named in one run";
       return 0;
     }
-    auto [place, fresh] = Run::of(L).query_handlers().emplace(lua_tostring(L, 1), LUA_NOREF);
+    auto [place, fresh] = Script::of(L).query_handlers().emplace(lua_tostring(L, 1), LUA_NOREF);
     if (!fresh) luaL_unref(L, LUA_REGISTRYINDEX, place->second);
     place->second = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;

@@ -44,10 +44,10 @@ bool parse_units(std::string_view text, absl::Duration& duration) {
 
 }  // namespace
 
-bool must_interrupt(Run& run, const Coroutine& coroutine, const Future& future) {
-  if (!run.scheduler().cancelled(coroutine.scope)) return false;
-  if (future.operation != 0) return !run.scheduler().cancelled(future.scope);
-  if (future.branch != 0) return !run.scheduler().cancelled(future.branch);
+bool must_interrupt(Script& script, const Coroutine& coroutine, const Future& future) {
+  if (!script.scheduler().cancelled(coroutine.scope)) return false;
+  if (future.operation != 0) return !script.scheduler().cancelled(future.scope);
+  if (future.branch != 0) return !script.scheduler().cancelled(future.branch);
   return true;
 }
 
@@ -68,7 +68,7 @@ void push_script_error(lua_State* L, const std::string& error) {
 void require_active(lua_State* L, const char* function) {
   if (Scheduler::current(L)->role == Coroutine::Role::kQuery)
     raise(L, "%s: a query's function must neither wait nor change anything", function);
-  if (Run::of(L).in_side_effect())
+  if (Script::of(L).in_side_effect())
     raise(L, "%s: a side effect's function must neither wait nor start anything", function);
 }
 
@@ -81,24 +81,24 @@ void require_waitable(lua_State* L, const char* function) {
 
 void throw_cancelled(lua_State* L) {
   guarded(L, [&](std::string&) {
-    push_failure(L, cancelled_failure(Run::of(L).scheduler().reason(Scheduler::current(L)->scope)));
+    push_failure(L, cancelled_failure(Script::of(L).scheduler().reason(Scheduler::current(L)->scope)));
     return kThrow;
   });
   __builtin_unreachable();
 }
 
 void throw_if_cancelled(lua_State* L) {
-  if (Run::of(L).scheduler().cancelled(Scheduler::current(L)->scope)) throw_cancelled(L);
+  if (Script::of(L).scheduler().cancelled(Scheduler::current(L)->scope)) throw_cancelled(L);
 }
 
 int await(lua_State* L, int, lua_KContext) {
   Future& future = *Scheduler::to_future(L, 1);
   if (future.state == Future::State::kPending) {
     require_waitable(L, "get");
-    Run& run = Run::of(L);
+    Script& script = Script::of(L);
     Coroutine& coroutine = *Scheduler::current(L);
-    if (must_interrupt(run, coroutine, future)) throw_cancelled(L);
-    run.scheduler().wait_for(coroutine, future);
+    if (must_interrupt(script, coroutine, future)) throw_cancelled(L);
+    script.scheduler().wait_for(coroutine, future);
     lua_settop(L, 1);
     return lua_yieldk(L, 0, 0, await);
   }

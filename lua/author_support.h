@@ -12,7 +12,7 @@
 #include <lua.hpp>
 
 #include "lua/json.h"
-#include "lua/run.h"
+#include "lua/script.h"
 
 namespace skald::lua {
 
@@ -44,7 +44,7 @@ void require_active(lua_State* L, const char* function);
 // Also if it cannot be suspended where it is.
 void require_waitable(lua_State* L, const char* function);
 // Whether the future does not settle by itself though the scope of the waiting code is cancelled.
-bool must_interrupt(Run& run, const Coroutine& coroutine, const Future& future);
+bool must_interrupt(Script& script, const Coroutine& coroutine, const Future& future);
 // Throws the cancelled error if the running code's scope is cancelled.
 void throw_if_cancelled(lua_State* L);
 [[noreturn]] void throw_cancelled(lua_State* L);

@@ -15,15 +15,15 @@ int push_timer(lua_State* L, int index) {
   throw_if_cancelled(L);
   return guarded(L, [&](std::string& error) {
     absl::Duration duration;
-    Run& run = Run::of(L);
+    Script& script = Script::of(L);
     if (!parse_duration(L, index, duration, error)) return 0;
-    if (const char* excess = run.excess()) {
+    if (const char* excess = script.excess()) {
       error = excess;
       return 0;
     }
     Operation operation;
     operation.kind = Operation::Kind::kTimer;
-    operation.id = run.next_id(operation.kind);
+    operation.id = script.next_id(operation.kind);
     operation.type = "timer";
     Command command;
     command.set_command_type(COMMAND_TYPE_START_TIMER);
@@ -33,7 +33,7 @@ int push_timer(lua_State* L, int index) {
     set_duration(*attributes.mutable_start_to_fire_timeout(), std::max(duration, absl::Milliseconds(1)));
     ExpectedEvent expected{command.command_type(), operation.id, "", Sandbox::place(L)};
     Scheduler::push_future(L, 0);
-    run.start(L, lua_gettop(L), std::move(operation), std::move(command), std::move(expected));
+    script.start(L, lua_gettop(L), std::move(operation), std::move(command), std::move(expected));
     return 1;
   });
 }
@@ -53,9 +53,9 @@ int waited_until(lua_State* L, int, lua_KContext) {
   Coroutine& coroutine = *Scheduler::current(L);
   coroutine.polls = false;
   lua_settop(L, 3);
-  Run& run = Run::of(L);
-  if (run.scheduler().cancelled(coroutine.scope)) {
-    run.scheduler().note_change();
+  Script& script = Script::of(L);
+  if (script.scheduler().cancelled(coroutine.scope)) {
+    script.scheduler().note_change();
     throw_cancelled(L);
   }
   lua_pushvalue(L, 1);
@@ -63,20 +63,20 @@ int waited_until(lua_State* L, int, lua_KContext) {
   const bool met = lua_toboolean(L, -1) != 0;
   lua_settop(L, 3);
   if (met) {
-    run.scheduler().note_change();
+    script.scheduler().note_change();
     if (!lua_isnil(L, 3)) cancel_future(L, 3);
     lua_pushboolean(L, 1);
     return 1;
   }
   if (!lua_isnil(L, 3) && Scheduler::to_future(L, 3)->state != Future::State::kPending) {
-    run.scheduler().note_change();
+    script.scheduler().note_change();
     lua_pushboolean(L, 0);
     return 1;
   }
   if (lua_isnil(L, 3) && !lua_isnil(L, 2)) {
     push_timer(L, 2);
     lua_replace(L, 3);
-    run.scheduler().wait_for(coroutine, *Scheduler::to_future(L, 3));
+    script.scheduler().wait_for(coroutine, *Scheduler::to_future(L, 3));
   }
   coroutine.polls = true;
   return lua_yieldk(L, 0, 0, waited_until);
@@ -97,7 +97,7 @@ int start_timer(lua_State* L, int index) { return push_timer(L, index); }
 void cancel_future(lua_State* L, int index) {
   guarded(L, [&](std::string&) {
     const Future& future = *Scheduler::to_future(L, index);
-    if (future.state == Future::State::kPending) Run::of(L).cancel_operation(future.operation, "");
+    if (future.state == Future::State::kPending) Script::of(L).cancel_operation(future.operation, "");
     return 0;
   });
 }

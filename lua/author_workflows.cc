@@ -63,9 +63,9 @@ int start_child(lua_State* L) {
   require_active(L, "a child workflow");
   throw_if_cancelled(L);
   return guarded(L, [&](std::string& error) {
-    Run& run = Run::of(L);
-    const ChildTemplate& made = *run.child_templates()[handle->index];
-    if (const char* excess = run.excess()) {
+    Script& script = Script::of(L);
+    const ChildTemplate& made = *script.child_templates()[handle->index];
+    if (const char* excess = script.excess()) {
       error = excess;
       return 0;
     }
@@ -73,15 +73,15 @@ int start_child(lua_State* L) {
     command.set_command_type(COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION);
     auto& attributes = *command.mutable_start_child_workflow_execution_command_attributes();
     attributes = made.attributes;
-    attributes.set_namespace_(run.identity().namespace_name);
+    attributes.set_namespace_(script.identity().namespace_name);
     if (!encode_payloads(L, 2, "argument", *attributes.mutable_input(), error)) return 0;
-    if (attributes.task_queue().name().empty()) attributes.mutable_task_queue()->set_name(run.task_queue());
+    if (attributes.task_queue().name().empty()) attributes.mutable_task_queue()->set_name(script.task_queue());
     Operation operation;
     operation.kind = Operation::Kind::kChild;
     operation.cancellation = made.cancellation;
-    const std::string ordinal = run.next_id(operation.kind);
+    const std::string ordinal = script.next_id(operation.kind);
     if (attributes.workflow_id().empty())
-      attributes.set_workflow_id(absl::StrCat(run.started().original_execution_run_id(), "_child_", ordinal));
+      attributes.set_workflow_id(absl::StrCat(script.started().original_execution_run_id(), "_child_", ordinal));
     operation.id = attributes.workflow_id();
     operation.type = attributes.workflow_type().name();
     ExpectedEvent expected{command.command_type(), operation.id, operation.type, Sandbox::place(L)};
@@ -89,7 +89,7 @@ int start_child(lua_State* L) {
     Scheduler::push_future(L, 0);
     Scheduler::push_future(L, Scheduler::current(L)->scope);  // of the start; found again by way of the operation
     operation.started = luaL_ref(L, LUA_REGISTRYINDEX);
-    run.start(L, 2, std::move(operation), std::move(command), std::move(expected));
+    script.start(L, 2, std::move(operation), std::move(command), std::move(expected));
     return 1;
   });
 }
@@ -109,8 +109,8 @@ int child(lua_State* L) {
     auto made = std::make_unique<ChildTemplate>();
     made->attributes.mutable_workflow_type()->set_name(lua_tostring(L, 1));
     if (!read_options(L, 2, *made, error)) return 0;
-    auto& templates = Run::of(L).child_templates();
-    if (templates.size() >= Run::kMostNames) {
+    auto& templates = Script::of(L).child_templates();
+    if (templates.size() >= Script::kMostNames) {
       error = "too many child workflows described in one run; describe each once, outside of loops";
       return 0;
     }
@@ -129,19 +129,19 @@ int begin_external(lua_State* L, const char* function, Begin begin) {
   require_waitable(L, function);
   throw_if_cancelled(L);
   guarded(L, [&](std::string& error) {
-    Run& run = Run::of(L);
-    if (const char* excess = run.excess()) {
+    Script& script = Script::of(L);
+    if (const char* excess = script.excess()) {
       error = excess;
       return 0;
     }
     Operation operation;
     Command command;
     ExpectedEvent expected;
-    if (!begin(run, operation, command, expected, error)) return 0;
+    if (!begin(script, operation, command, expected, error)) return 0;
     expected.type = command.command_type();
     expected.place = Sandbox::place(L);
     Scheduler::push_future(L, 0);
-    run.start(L, lua_gettop(L), std::move(operation), std::move(command), std::move(expected));
+    script.start(L, lua_gettop(L), std::move(operation), std::move(command), std::move(expected));
     return 0;
   });
   lua_replace(L, 1);
@@ -167,14 +167,14 @@ bool read_target(lua_State* L, temporal::api::common::v1::WorkflowExecution& tar
   return options.done();
 }
 
-bool build_signal(lua_State* L, Run& run, temporal::api::common::v1::WorkflowExecution target, bool child,
+bool build_signal(lua_State* L, Script& script, temporal::api::common::v1::WorkflowExecution target, bool child,
                   Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
   operation.kind = Operation::Kind::kSignalExternal;
   operation.id = target.workflow_id();
   operation.type = "signal";
   command.set_command_type(COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION);
   auto& attributes = *command.mutable_signal_external_workflow_execution_command_attributes();
-  attributes.set_namespace_(run.identity().namespace_name);
+  attributes.set_namespace_(script.identity().namespace_name);
   attributes.set_signal_name(lua_tostring(L, 2));
   attributes.set_child_workflow_only(child);
   expected.id = target.workflow_id();
@@ -188,10 +188,10 @@ int signal_external(lua_State* L) {
   check_name(L, 2);
   return begin_external(
       L, "signal_external",
-      [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
+      [&](Script& script, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
         temporal::api::common::v1::WorkflowExecution target;
         return read_target(L, target, error) &&
-               build_signal(L, run, std::move(target), false, operation, command, expected, error);
+               build_signal(L, script, std::move(target), false, operation, command, expected, error);
       });
 }
 
@@ -200,7 +200,7 @@ int cancel_external(lua_State* L) {
   luaL_optstring(L, 2, "");
   return begin_external(
       L, "cancel_external",
-      [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
+      [&](Script& script, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
         temporal::api::common::v1::WorkflowExecution target;
         if (!read_target(L, target, error)) return false;
         operation.kind = Operation::Kind::kCancelExternal;
@@ -208,7 +208,7 @@ int cancel_external(lua_State* L) {
         operation.type = "cancel";
         command.set_command_type(COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION);
         auto& attributes = *command.mutable_request_cancel_external_workflow_execution_command_attributes();
-        attributes.set_namespace_(run.identity().namespace_name);
+        attributes.set_namespace_(script.identity().namespace_name);
         attributes.set_workflow_id(target.workflow_id());
         attributes.set_run_id(target.run_id());
         attributes.set_reason(to_utf8(lua_isstring(L, 2) != 0 ? lua_tostring(L, 2) : ""));
@@ -226,19 +226,19 @@ bool read_text(Options& options, const char* name, std::string& target) {
 int continue_with(lua_State* L, int first, int options_index) {
   require_waitable(L, "continue_as_new");
   guarded(L, [&](std::string& error) {
-    Run& run = Run::of(L);
+    Script& script = Script::of(L);
     Command command;
     command.set_command_type(COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION);
     auto& attributes = *command.mutable_continue_as_new_workflow_execution_command_attributes();
-    const auto& started = run.started();
+    const auto& started = script.started();
     attributes.mutable_workflow_type()->set_name(started.workflow_type().name());
-    attributes.mutable_task_queue()->set_name(run.task_queue());
+    attributes.mutable_task_queue()->set_name(script.task_queue());
     *attributes.mutable_workflow_run_timeout() = started.workflow_run_timeout();
     *attributes.mutable_workflow_task_timeout() = started.workflow_task_timeout();
     if (started.has_retry_policy()) *attributes.mutable_retry_policy() = started.retry_policy();
-    if (run.memo().fields_size() > 0) *attributes.mutable_memo() = run.memo();
-    if (run.search_attributes().indexed_fields_size() > 0)
-      *attributes.mutable_search_attributes() = run.search_attributes();
+    if (script.memo().fields_size() > 0) *attributes.mutable_memo() = script.memo();
+    if (script.search_attributes().indexed_fields_size() > 0)
+      *attributes.mutable_search_attributes() = script.search_attributes();
     attributes.set_initiator(CONTINUE_AS_NEW_INITIATOR_WORKFLOW);
     if (options_index != 0) {
       Options options(L, options_index, "continue_as_new_with", error);
@@ -251,7 +251,7 @@ int continue_with(lua_State* L, int first, int options_index) {
       if (!options.done()) return 0;
     }
     if (!encode_payloads(L, first, "argument", *attributes.mutable_input(), error)) return 0;
-    run.close_with(std::move(command), {COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION, "", "", Sandbox::place(L)});
+    script.close_with(std::move(command), {COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION, "", "", Sandbox::place(L)});
     return 0;
   });
   return lua_yield(L, 0);
@@ -269,7 +269,7 @@ int has_started(lua_State* L, int status, lua_KContext context) {
   Future& future = *Scheduler::to_future(L, 1);
   if (future.state == Future::State::kPending) {
     throw_if_cancelled(L);
-    Run::of(L).scheduler().wait_for(*Scheduler::current(L), future);
+    Script::of(L).scheduler().wait_for(*Scheduler::current(L), future);
     return lua_yieldk(L, 0, context, has_started);
   }
   (void)status;
@@ -284,7 +284,7 @@ int has_started(lua_State* L, int status, lua_KContext context) {
 Operation* child_of(lua_State* L) {
   const Future* future = Scheduler::to_future(L, 1);
   if (future == nullptr || future->operation == 0) return nullptr;
-  Operation* operation = Run::of(L).operation(future->operation);
+  Operation* operation = Script::of(L).operation(future->operation);
   return operation != nullptr && operation->kind == Operation::Kind::kChild ? operation : nullptr;
 }
 
@@ -309,12 +309,12 @@ int child_signal(lua_State* L) {
   check_name(L, 2);
   if (child_of(L) == nullptr) raise(L, "signal: this is no running child workflow");
   return begin_external(
-      L, "signal", [&](Run& run, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
+      L, "signal", [&](Script& script, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
         const Operation& child = *child_of(L);
         temporal::api::common::v1::WorkflowExecution target;
         target.set_workflow_id(child.id);
         target.set_run_id(child.run_id);
-        return build_signal(L, run, std::move(target), true, operation, command, expected, error);
+        return build_signal(L, script, std::move(target), true, operation, command, expected, error);
       });
 }
 

@@ -31,7 +31,7 @@ class EmbeddedLuaWorker final : public shard::EmbeddedWorker {
                    absl::AnyInvocable<void(shard::WorkflowTaskAnswer)> later) override;
   void forget(std::string_view run_id) override;
 
-  const RunCache& cache() const { return handler_.cache(); }
+  const ScriptCache& cache() const { return handler_.cache(); }
 
  private:
   const Definitions& definitions_;

@@ -12,7 +12,7 @@ class LogSink {
  public:
   enum class Level { kDebug, kInfo, kWarn, kError };
   virtual ~LogSink() = default;
-  virtual void write(Level level, const RunIdentity& run, std::string_view workflow_type, std::string_view text) = 0;
+  virtual void write(Level level, const RunIdentity& script, std::string_view workflow_type, std::string_view text) = 0;
 };
 
 }  // namespace skald::lua

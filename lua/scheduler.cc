@@ -5,7 +5,7 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "lua/run.h"
+#include "lua/script.h"
 
 namespace skald::lua {
 namespace {
@@ -14,12 +14,12 @@ constexpr char kFutureMark = 0;
 
 }  // namespace
 
-Scheduler::Scheduler(Sandbox& sandbox, Run& run) : sandbox_(sandbox), run_(run), scopes_(1) {}
+Scheduler::Scheduler(Sandbox& sandbox, Script& script) : sandbox_(sandbox), script_(script), scopes_(1) {}
 
 Coroutine& Scheduler::prepare(lua_State* from, int arguments, Coroutine::Role role, uint32_t scope) {
   const Arena::HostWork host(sandbox_.arena());
   auto coroutine = std::make_unique<Coroutine>();
-  coroutine->run = &run_;
+  coroutine->script = &script_;
   coroutine->role = role;
   coroutine->scope = scope;
   coroutine->id = next_coroutine_++;
@@ -54,7 +54,7 @@ int Scheduler::run_alone(Coroutine& coroutine, Pause& pause) {
   return status;
 }
 
-Scheduler::Step Scheduler::step() {
+Scheduler::Progress Scheduler::step() {
   while (true) {
     if (ready_.empty() && changed_) {
       changed_ = false;
@@ -64,7 +64,7 @@ Scheduler::Step Scheduler::step() {
     }
     uint32_t id = std::exchange(interrupted_, 0);
     if (id == 0) {
-      if (ready_.empty()) return Step::kIdle;
+      if (ready_.empty()) return Progress::kIdle;
       id = ready_.front();
       ready_.pop_front();
     }
@@ -77,9 +77,9 @@ Scheduler::Step Scheduler::step() {
     const int status = run_alone(coroutine, pause);
     if (pause == Pause::kSlice) {
       interrupted_ = id;
-      return Step::kSliceOver;
+      return Progress::kSliceOver;
     }
-    if (!run_.after_resume(coroutine, status, pause)) return Step::kStopped;
+    if (!script_.after_resume(coroutine, status, pause)) return Progress::kStopped;
   }
 }
 

@@ -14,7 +14,7 @@
 
 namespace skald::lua {
 
-class Run;
+class Script;
 
 // What a value will be. Lives in Lua's memory, as a userdata with the value as its user value.
 struct Future {
@@ -29,7 +29,7 @@ struct Future {
 
 struct Coroutine {
   enum class Role : uint8_t { kMain, kBranch, kHandler, kQuery };
-  Run* run = nullptr;
+  Script* script = nullptr;
   lua_State* L = nullptr;
   int anchor = LUA_NOREF;  // keeps the thread alive
   uint32_t id = 0;
@@ -46,9 +46,9 @@ struct Coroutine {
 class Scheduler {
  public:
   static constexpr uint32_t kRootScope = 0;
-  enum class Step { kIdle, kSliceOver, kStopped };
+  enum class Progress { kIdle, kSliceOver, kStopped };
 
-  Scheduler(Sandbox& sandbox, Run& run);
+  Scheduler(Sandbox& sandbox, Script& script);
 
   static Coroutine* current(lua_State* L) { return *static_cast<Coroutine**>(lua_getextraspace(L)); }
 
@@ -58,9 +58,9 @@ class Scheduler {
   Coroutine& prepare(lua_State* from, int arguments, Coroutine::Role role, uint32_t scope);
   void drop(Coroutine& coroutine);
 
-  // Runs all that is ready, until everything waits. Run::finished hears of every end; after it returned false nothing
+  // Runs all that is ready, until everything waits. Script::after_resume hears of every end; after it returned false nothing
   // more runs.
-  Step step();
+  Progress step();
   // Resumes one coroutine. Returns lua_resume's status; `pause` tells a yield it had not asked for.
   int run_alone(Coroutine& coroutine, Pause& pause);
 
@@ -107,7 +107,7 @@ class Scheduler {
   };
 
   Sandbox& sandbox_;
-  Run& run_;
+  Script& script_;
   std::map<uint32_t, std::unique_ptr<Coroutine>> coroutines_;
   uint32_t next_coroutine_ = 1;
   std::deque<uint32_t> ready_;

@@ -10,7 +10,7 @@ namespace skald::lua {
 namespace {
 
 using namespace temporal::api::enums::v1;
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 using temporal::api::query::v1::WorkflowQueryResult;
 
 constexpr char kSdkName[] = "skald-lua";
@@ -19,7 +19,7 @@ constexpr char kSdkVersion[] = "0.1.0";
 constexpr size_t kHashPrefix = 16;
 
 void set_failed(WorkflowTaskHandler::Answer& answer, TaskFailure failure) {
-  api::RespondWorkflowTaskFailedRequest request;
+  wire::RespondWorkflowTaskFailedRequest request;
   request.set_cause(failure.non_determinism ? WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
                                             : WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE);
   *request.mutable_failure() = std::move(failure.failure);
@@ -27,7 +27,7 @@ void set_failed(WorkflowTaskHandler::Answer& answer, TaskFailure failure) {
 }
 
 void set_query_answer(WorkflowTaskHandler::Answer& answer, WorkflowQueryResult result) {
-  api::RespondQueryTaskCompletedRequest request;
+  wire::RespondQueryTaskCompletedRequest request;
   request.set_completed_type(result.result_type());
   if (result.has_answer()) *request.mutable_query_result() = std::move(*result.mutable_answer());
   if (result.has_failure()) *request.mutable_failure() = std::move(*result.mutable_failure());
@@ -50,31 +50,31 @@ void set_error(const WorkflowTaskHandler::Task& task, WorkflowTaskHandler::Answe
 // A run and the task it works on.
 class WorkflowTaskHandler::TaskInHand final : public Unfinished {
  public:
-  TaskInHand(WorkflowTaskHandler& handler, std::unique_ptr<Run> run, const Task& task)
-      : handler_(handler), run_(std::move(run)), run_id_(run_->identity().run_id), task_(&task) {}
+  TaskInHand(WorkflowTaskHandler& handler, std::unique_ptr<Script> script, const Task& task)
+      : handler_(handler), script_(std::move(script)), run_id_(script_->identity().run_id), task_(&task) {}
 
   ~TaskInHand() override {
-    if (run_ != nullptr) handler_.cache_.drop_lent(run_id_);
+    if (script_ != nullptr) handler_.cache_.drop_lent(run_id_);
   }
 
   void begin() {
     handler_.cache_.lend(run_id_);
-    run_->begin(task_->history().events());
+    script_->begin(task_->history().events());
   }
 
   bool go_on(uint64_t slice, Answer& answer) override {
-    switch (run_->go_on(slice)) {
-      case Run::Step::kSliceOver:
+    switch (script_->go_on(slice)) {
+      case Script::Progress::kSliceOver:
         return false;
-      case Run::Step::kFailed:
-        set_error(*task_, answer, std::move(run_->task_failure()));
+      case Script::Progress::kFailed:
+        set_error(*task_, answer, std::move(script_->task_failure()));
         return true;
-      case Run::Step::kDone:
+      case Script::Progress::kDone:
         break;
     }
     if (task_->has_query()) {
       WorkflowQueryResult result;
-      const bool usable = run_->answer_query(task_->query(), result);
+      const bool usable = script_->answer_query(task_->query(), result);
       set_query_answer(answer, std::move(result));
       if (usable) keep();
       return true;
@@ -87,33 +87,33 @@ class WorkflowTaskHandler::TaskInHand final : public Unfinished {
   void own_task() {
     owned_ = std::make_unique<Task>(*task_);
     task_ = owned_.get();
-    run_->rebind(task_->history().events());
+    script_->rebind(task_->history().events());
   }
 
  private:
   void complete(Answer& answer) {
-    api::RespondWorkflowTaskCompletedRequest request;
-    for (auto& command : run_->take_commands()) *request.add_commands() = std::move(command);
-    bool usable = !run_->closed();
+    wire::RespondWorkflowTaskCompletedRequest request;
+    for (auto& command : script_->take_commands()) *request.add_commands() = std::move(command);
+    bool usable = !script_->closed();
     for (const auto& [id, query] : task_->queries()) {
-      if (!run_->answer_query(query, (*request.mutable_query_results())[id])) {
+      if (!script_->answer_query(query, (*request.mutable_query_results())[id])) {
         usable = false;
         break;
       }
     }
-    if (run_->first_task()) {
+    if (script_->first_task()) {
       request.mutable_sdk_metadata()->set_sdk_name(kSdkName);
       request.mutable_sdk_metadata()->set_sdk_version(
-          absl::StrCat(kSdkVersion, "+", run_->definition().hash.substr(0, kHashPrefix)));
+          absl::StrCat(kSdkVersion, "+", script_->definition().hash.substr(0, kHashPrefix)));
     }
     answer = std::move(request);
     if (usable) keep();
   }
 
-  void keep() { handler_.cache_.give_back(std::move(run_)); }
+  void keep() { handler_.cache_.give_back(std::move(script_)); }
 
   WorkflowTaskHandler& handler_;
-  std::unique_ptr<Run> run_;
+  std::unique_ptr<Script> script_;
   const std::string run_id_;
   const Task* task_;
   std::unique_ptr<Task> owned_;
@@ -130,13 +130,13 @@ WorkflowTaskHandler::Verdict WorkflowTaskHandler::handle(const Task& task, std::
                                                          std::unique_ptr<Unfinished>& unfinished) {
   bool needs_history = false;
   std::string error;
-  std::unique_ptr<Run> run = find_or_make(task, namespace_name, needs_history, error);
+  std::unique_ptr<Script> script = find_or_make(task, namespace_name, needs_history, error);
   if (needs_history) return Verdict::kNeedsHistory;
-  if (run == nullptr) {
+  if (script == nullptr) {
     set_error(task, answer, {false, script_failure(error, "")});
     return Verdict::kAnswered;
   }
-  auto in_hand = std::make_unique<TaskInHand>(*this, std::move(run), task);
+  auto in_hand = std::make_unique<TaskInHand>(*this, std::move(script), task);
   in_hand->begin();
   if (in_hand->go_on(slice, answer)) return Verdict::kAnswered;
   in_hand->own_task();
@@ -144,17 +144,17 @@ WorkflowTaskHandler::Verdict WorkflowTaskHandler::handle(const Task& task, std::
   return Verdict::kUnfinished;
 }
 
-std::unique_ptr<Run> WorkflowTaskHandler::find_or_make(const Task& task, std::string_view namespace_name,
+std::unique_ptr<Script> WorkflowTaskHandler::find_or_make(const Task& task, std::string_view namespace_name,
                                                        bool& needs_history, std::string& error) {
   const auto& events = task.history().events();
   const std::string& run_id = task.workflow_execution().run_id();
-  std::unique_ptr<Run> run = cache_.take(run_id);
-  if (run != nullptr) {
+  std::unique_ptr<Script> script = cache_.take(run_id);
+  if (script != nullptr) {
     const bool up_to_date =
-        run->last_started_event_id() == task.previous_started_event_id() || (task.has_query() && events.empty());
-    const bool joins = events.empty() || events[0].event_id() <= run->last_started_event_id() + 1;
-    if (up_to_date && joins) return run;
-    run.reset();
+        script->last_started_event_id() == task.previous_started_event_id() || (task.has_query() && events.empty());
+    const bool joins = events.empty() || events[0].event_id() <= script->last_started_event_id() + 1;
+    if (up_to_date && joins) return script;
+    script.reset();
   }
   if (events.empty() || events[0].event_id() != 1) {
     needs_history = true;
@@ -173,7 +173,7 @@ std::unique_ptr<Run> WorkflowTaskHandler::find_or_make(const Task& task, std::st
     return nullptr;
   }
   RunIdentity identity{std::string(namespace_name), task.workflow_execution().workflow_id(), run_id};
-  return std::make_unique<Run>(std::move(identity), definition, options_.limits, log_);
+  return std::make_unique<Script>(std::move(identity), definition, options_.limits, log_);
 }
 
 // The definition the run began with, if history tells and the process still has it; else the current one.

@@ -9,8 +9,8 @@
 #include "engine/shard/embedded_worker.h"
 #include "lua/definitions.h"
 #include "lua/log_sink.h"
-#include "lua/run.h"
-#include "lua/run_cache.h"
+#include "lua/script.h"
+#include "lua/script_cache.h"
 
 namespace skald::lua {
 
@@ -46,19 +46,19 @@ class WorkflowTaskHandler {
 
   // The run's state does not count: it ended, or the answer was refused.
   void forget(std::string_view run_id) { cache_.forget(run_id); }
-  const RunCache& cache() const { return cache_; }
+  const ScriptCache& cache() const { return cache_; }
 
  private:
   class TaskInHand;
 
   std::shared_ptr<const Definition> definition_for(const Task& task) const;
-  std::unique_ptr<Run> find_or_make(const Task& task, std::string_view namespace_name, bool& needs_history,
+  std::unique_ptr<Script> find_or_make(const Task& task, std::string_view namespace_name, bool& needs_history,
                                     std::string& error);
 
   const Definitions& definitions_;
   LogSink& log_;
   const HandlerOptions options_;
-  RunCache cache_;
+  ScriptCache cache_;
 };
 
 }  // namespace skald::lua

@@ -3,7 +3,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "engine/core/error.h"
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
@@ -13,7 +13,7 @@ CommandError bad_activity(std::string text) {
 }
 
 // Fills the timeouts that were left out from those that were given, and keeps all within the run's own.
-std::optional<std::string> settle_timeouts(const Run& run, state::PendingActivity& activity) {
+std::optional<std::string> settle_timeouts(const Step& step, state::PendingActivity& activity) {
   const auto get = [](const google::protobuf::Duration& field) { return to_duration(field); };
   absl::Duration to_close = get(activity.schedule_to_close());
   absl::Duration to_start = get(activity.schedule_to_start());
@@ -24,7 +24,7 @@ std::optional<std::string> settle_timeouts(const Run& run, state::PendingActivit
     return "A valid timeout may not be negative.";
   if (to_close == zero && attempt == zero)
     return "A valid StartToClose or ScheduleToCloseTimeout is not set on command.";
-  const absl::Duration run_timeout = get(run.state.run_timeout());
+  const absl::Duration run_timeout = get(step.state.run_timeout());
   if (run_timeout > zero) {
     to_close = to_close > zero ? std::min(to_close, run_timeout) : run_timeout;
   }
@@ -53,32 +53,32 @@ std::optional<std::string> check_retry_policy(const common::RetryPolicy& policy)
   return std::nullopt;
 }
 
-void remove(Run& run, int64_t scheduled_event_id) {
-  run.state.mutable_activities()->erase(scheduled_event_id);
-  std::erase(run.effects.dispatch_activities, scheduled_event_id);
+void remove(Step& step, int64_t scheduled_event_id) {
+  step.state.mutable_activities()->erase(scheduled_event_id);
+  std::erase(step.effects.dispatch_activities, scheduled_event_id);
 }
 
-void append_canceled(Run& run, const state::PendingActivity& activity, const common::Payloads* details,
+void append_canceled(Step& step, const state::PendingActivity& activity, const common::Payloads* details,
                      const std::string& identity) {
   int64_t started = 0;
-  if (activity.has_started_time()) started = append_activity_started(run, activity);
+  if (activity.has_started_time()) started = append_activity_started(step, activity);
   auto* attributes =
-      run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_CANCELED).mutable_activity_task_canceled_event_attributes();
+      step.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_CANCELED).mutable_activity_task_canceled_event_attributes();
   if (details != nullptr) *attributes->mutable_details() = *details;
   attributes->set_latest_cancel_requested_event_id(activity.cancel_requested_event_id());
   attributes->set_scheduled_event_id(activity.scheduled_event_id());
   attributes->set_started_event_id(started);
   attributes->set_identity(identity);
-  remove(run, activity.scheduled_event_id());
-  schedule_workflow_task(run);
+  remove(step, activity.scheduled_event_id());
+  schedule_workflow_task(step);
 }
 
 }  // namespace
 
-CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Command& command,
+CommandResult schedule_activity(Step& step, const temporal::api::command::v1::Command& command,
                                 int64_t completed_event_id) {
   const auto& given = command.schedule_activity_task_command_attributes();
-  const Limits& limits = run.context.limits;
+  const Limits& limits = step.context.limits;
   if (given.activity_id().empty()) return bad_activity("ActivityId is not set on ScheduleActivityTaskCommand.");
   if (given.activity_type().name().empty())
     return bad_activity("ActivityType is not set on ScheduleActivityTaskCommand.");
@@ -91,12 +91,12 @@ CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Comm
   if (given.input().ByteSizeLong() > limits.blob_error_bytes)
     return bad_activity("ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
   if (auto problem = check_retry_policy(given.retry_policy())) return bad_activity(*problem);
-  if (run.state.activities().size() >= limits.pending_activities) {
+  if (step.state.activities().size() >= limits.pending_activities) {
     return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
-                        absl::StrCat("the number of pending activities, ", run.state.activities().size(),
+                        absl::StrCat("the number of pending activities, ", step.state.activities().size(),
                                      ", has reached the per-workflow limit of ", limits.pending_activities)};
   }
-  for (const auto& [id, pending] : run.state.activities()) {
+  for (const auto& [id, pending] : step.state.activities()) {
     if (pending.activity_id() == given.activity_id()) {
       return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_SCHEDULE_ACTIVITY_DUPLICATE_ID,
                           absl::StrCat("an activity with the id ", given.activity_id(), " is pending")};
@@ -106,21 +106,21 @@ CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Comm
   state::PendingActivity activity;
   activity.set_activity_id(given.activity_id());
   activity.set_activity_type(given.activity_type().name());
-  activity.set_task_queue(given.task_queue().name().empty() ? run.state.task_queue() : given.task_queue().name());
+  activity.set_task_queue(given.task_queue().name().empty() ? step.state.task_queue() : given.task_queue().name());
   if (given.has_input()) *activity.mutable_input() = given.input();
   if (given.has_header()) *activity.mutable_header() = given.header();
   *activity.mutable_schedule_to_close() = given.schedule_to_close_timeout();
   *activity.mutable_schedule_to_start() = given.schedule_to_start_timeout();
   *activity.mutable_start_to_close() = given.start_to_close_timeout();
   *activity.mutable_heartbeat() = given.heartbeat_timeout();
-  if (auto problem = settle_timeouts(run, activity)) return bad_activity(*problem);
+  if (auto problem = settle_timeouts(step, activity)) return bad_activity(*problem);
   *activity.mutable_retry_policy() = filled_in(given.retry_policy());
   if (given.has_priority()) *activity.mutable_priority() = given.priority();
   if (command.has_user_metadata()) *activity.mutable_user_metadata() = command.user_metadata();
   activity.set_workflow_task_completed_event_id(completed_event_id);
   activity.set_attempt(1);
 
-  auto& event = run.append(enums::EVENT_TYPE_ACTIVITY_TASK_SCHEDULED);
+  auto& event = step.append(enums::EVENT_TYPE_ACTIVITY_TASK_SCHEDULED);
   if (command.has_user_metadata()) *event.mutable_user_metadata() = command.user_metadata();
   activity.set_scheduled_event_id(event.event_id());
   *activity.mutable_scheduled_time() = event.event_time();
@@ -139,62 +139,62 @@ CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Comm
   attributes->set_workflow_task_completed_event_id(completed_event_id);
   *attributes->mutable_retry_policy() = activity.retry_policy();
   if (given.has_priority()) *attributes->mutable_priority() = given.priority();
-  run.effects.dispatch_activities.push_back(activity.scheduled_event_id());
-  (*run.state.mutable_activities())[activity.scheduled_event_id()] = std::move(activity);
+  step.effects.dispatch_activities.push_back(activity.scheduled_event_id());
+  (*step.state.mutable_activities())[activity.scheduled_event_id()] = std::move(activity);
   return std::nullopt;
 }
 
-CommandResult request_cancel_activity(Run& run, int64_t scheduled_event_id, int64_t completed_event_id) {
-  const auto found = run.state.mutable_activities()->find(scheduled_event_id);
-  if (scheduled_event_id <= 0 || scheduled_event_id >= run.state.next_event_id()) {
+CommandResult request_cancel_activity(Step& step, int64_t scheduled_event_id, int64_t completed_event_id) {
+  const auto found = step.state.mutable_activities()->find(scheduled_event_id);
+  if (scheduled_event_id <= 0 || scheduled_event_id >= step.state.next_event_id()) {
     return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
                         absl::StrCat("there is no activity with the scheduled event id ", scheduled_event_id)};
   }
-  auto& event = run.append(enums::EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED);
+  auto& event = step.append(enums::EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED);
   auto* attributes = event.mutable_activity_task_cancel_requested_event_attributes();
   attributes->set_scheduled_event_id(scheduled_event_id);
   attributes->set_workflow_task_completed_event_id(completed_event_id);
   // Its close may be on its way to history already.
-  if (found == run.state.mutable_activities()->end()) return std::nullopt;
+  if (found == step.state.mutable_activities()->end()) return std::nullopt;
   state::PendingActivity& activity = found->second;
   activity.set_cancel_requested(true);
   activity.set_cancel_requested_event_id(event.event_id());
   if (!activity.has_started_time())
-    append_canceled(run, state::PendingActivity(activity), nullptr, run.state.most_recent_worker_identity());
+    append_canceled(step, state::PendingActivity(activity), nullptr, step.state.most_recent_worker_identity());
   return std::nullopt;
 }
 
-absl::Status start_activity(Run& run, const StartActivity& input, Output& output) {
-  const auto found = run.state.mutable_activities()->find(input.scheduled_event_id);
-  if (run.closed() || found == run.state.mutable_activities()->end()) return not_found("activity task not found");
+absl::Status start_activity(Step& step, const StartActivity& input, Output& output) {
+  const auto found = step.state.mutable_activities()->find(input.scheduled_event_id);
+  if (step.closed() || found == step.state.mutable_activities()->end()) return not_found("activity task not found");
   state::PendingActivity& activity = found->second;
   if (activity.attempt() != input.attempt || activity.has_started_time() ||
-      to_time(activity.attempt_scheduled_time()) > run.event_time()) {
+      to_time(activity.attempt_scheduled_time()) > step.event_time()) {
     return not_found("activity task not found");
   }
-  set(activity.mutable_started_time(), run.event_time());
+  set(activity.mutable_started_time(), step.event_time());
   activity.set_started_identity(input.identity);
   activity.set_started_request_id(input.request_id);
   activity.clear_last_heartbeat_time();
-  run.changed = true;
+  step.changed = true;
   // Where attempts are limited, a start must not be forgotten.
-  if (activity.retry_policy().maximum_attempts() > 0) run.mark_durable();
+  if (activity.retry_policy().maximum_attempts() > 0) step.mark_durable();
 
   state::TaskToken token;
-  token.set_namespace_id(run.state.namespace_id());
-  token.set_workflow_id(run.state.workflow_id());
-  token.set_run_id(run.state.run_id());
+  token.set_namespace_id(step.state.namespace_id());
+  token.set_workflow_id(step.state.workflow_id());
+  token.set_run_id(step.state.run_id());
   token.set_scheduled_event_id(activity.scheduled_event_id());
   token.set_attempt(activity.attempt());
   token.set_activity_id(activity.activity_id());
   *token.mutable_started_time() = activity.started_time();
   ActivityStarted started;
-  api::PollActivityTaskQueueResponse& response = started.response;
+  wire::PollActivityTaskQueueResponse& response = started.response;
   response.set_task_token(encode(token));
-  response.set_workflow_namespace(run.state.namespace_());
-  response.mutable_workflow_type()->set_name(run.state.workflow_type());
-  response.mutable_workflow_execution()->set_workflow_id(run.state.workflow_id());
-  response.mutable_workflow_execution()->set_run_id(run.state.run_id());
+  response.set_workflow_namespace(step.state.namespace_());
+  response.mutable_workflow_type()->set_name(step.state.workflow_type());
+  response.mutable_workflow_execution()->set_workflow_id(step.state.workflow_id());
+  response.mutable_workflow_execution()->set_run_id(step.state.run_id());
   response.mutable_activity_type()->set_name(activity.activity_type());
   response.set_activity_id(activity.activity_id());
   if (activity.has_header()) *response.mutable_header() = activity.header();
@@ -213,9 +213,9 @@ absl::Status start_activity(Run& run, const StartActivity& input, Output& output
   return absl::OkStatus();
 }
 
-state::PendingActivity* find_activity(Run& run, const state::TaskToken& token) {
-  if (run.closed()) return nullptr;
-  auto& activities = *run.state.mutable_activities();
+state::PendingActivity* find_activity(Step& step, const state::TaskToken& token) {
+  if (step.closed()) return nullptr;
+  auto& activities = *step.state.mutable_activities();
   if (token.scheduled_event_id() != 0) {
     const auto found = activities.find(token.scheduled_event_id());
     // A start that a crash made us forget still counts for the worker that had it.
@@ -227,10 +227,10 @@ state::PendingActivity* find_activity(Run& run, const state::TaskToken& token) {
   return nullptr;
 }
 
-int64_t append_activity_started(Run& run, const state::PendingActivity& activity) {
+int64_t append_activity_started(Step& step, const state::PendingActivity& activity) {
   const absl::Time before =
-      run.state.has_last_event_time() ? to_time(run.state.last_event_time()) : absl::InfinitePast();
-  auto& event = run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_STARTED);
+      step.state.has_last_event_time() ? to_time(step.state.last_event_time()) : absl::InfinitePast();
+  auto& event = step.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_STARTED);
   // It is written when the attempt has ended, and tells when that began; but history's time never runs backwards.
   if (activity.has_started_time()) set(event.mutable_event_time(), std::max(before, to_time(activity.started_time())));
   auto* attributes = event.mutable_activity_task_started_event_attributes();
@@ -242,53 +242,53 @@ int64_t append_activity_started(Run& run, const state::PendingActivity& activity
   return event.event_id();
 }
 
-absl::Status complete_activity(Run& run, const CompleteActivity& input) {
-  const state::PendingActivity* found = find_activity(run, input.token);
+absl::Status complete_activity(Step& step, const CompleteActivity& input) {
+  const state::PendingActivity* found = find_activity(step, input.token);
   if (found == nullptr)
     return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
-  if (input.result && input.result->ByteSizeLong() > run.context.limits.blob_error_bytes) {
+  if (input.result && input.result->ByteSizeLong() > step.context.limits.blob_error_bytes) {
     return absl::InvalidArgumentError("RespondActivityTaskCompletedRequest.Result exceeds size limit.");
   }
   const int64_t scheduled = found->scheduled_event_id();
-  const int64_t started = append_activity_started(run, *found);
+  const int64_t started = append_activity_started(step, *found);
   auto* attributes =
-      run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_COMPLETED).mutable_activity_task_completed_event_attributes();
+      step.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_COMPLETED).mutable_activity_task_completed_event_attributes();
   if (input.result) *attributes->mutable_result() = *input.result;
   attributes->set_scheduled_event_id(scheduled);
   attributes->set_started_event_id(started);
   attributes->set_identity(input.identity);
-  remove(run, scheduled);
-  schedule_workflow_task(run);
+  remove(step, scheduled);
+  schedule_workflow_task(step);
   return absl::OkStatus();
 }
 
-absl::Status fail_activity(Run& run, const FailActivity& input) {
-  state::PendingActivity* found = find_activity(run, input.token);
+absl::Status fail_activity(Step& step, const FailActivity& input) {
+  state::PendingActivity* found = find_activity(step, input.token);
   if (found == nullptr)
     return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
   if (input.heartbeat_details) *found->mutable_heartbeat_details() = *input.heartbeat_details;
-  activity_failed(run, *found, input.failure, input.identity);
+  activity_failed(step, *found, input.failure, input.identity);
   return absl::OkStatus();
 }
 
-absl::Status cancel_activity(Run& run, const CancelActivity& input) {
-  const state::PendingActivity* found = find_activity(run, input.token);
+absl::Status cancel_activity(Step& step, const CancelActivity& input) {
+  const state::PendingActivity* found = find_activity(step, input.token);
   if (found == nullptr)
     return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
   if (!found->cancel_requested())
     return absl::InvalidArgumentError(
         "unable to mark activity as canceled without activity being request canceled first");
-  append_canceled(run, state::PendingActivity(*found), input.details ? &*input.details : nullptr, input.identity);
+  append_canceled(step, state::PendingActivity(*found), input.details ? &*input.details : nullptr, input.identity);
   return absl::OkStatus();
 }
 
-absl::Status heartbeat_activity(Run& run, const HeartbeatActivity& input, Output& output) {
-  state::PendingActivity* found = find_activity(run, input.token);
+absl::Status heartbeat_activity(Step& step, const HeartbeatActivity& input, Output& output) {
+  state::PendingActivity* found = find_activity(step, input.token);
   if (found == nullptr)
     return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
   if (input.details) *found->mutable_heartbeat_details() = *input.details;
-  set(found->mutable_last_heartbeat_time(), run.event_time());
-  run.changed = true;
+  set(found->mutable_last_heartbeat_time(), step.event_time());
+  step.changed = true;
   output = ActivityHeartbeatRecorded{found->cancel_requested()};
   return absl::OkStatus();
 }

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
@@ -53,9 +53,9 @@ absl::Time expiration(const state::PendingActivity& activity) {
   return to_close > absl::ZeroDuration() ? to_time(activity.scheduled_time()) + to_close : absl::InfiniteFuture();
 }
 
-void try_again(Run& run, state::PendingActivity& activity, const failure::Failure& cause, absl::Duration backoff) {
-  const absl::Time now = run.event_time();
-  *activity.mutable_last_failure() = cut(cause, run.context.limits.activity_failure_bytes);
+void try_again(Step& step, state::PendingActivity& activity, const failure::Failure& cause, absl::Duration backoff) {
+  const absl::Time now = step.event_time();
+  *activity.mutable_last_failure() = cut(cause, step.context.limits.activity_failure_bytes);
   activity.set_last_worker_identity(activity.started_identity());
   activity.set_attempt(activity.attempt() + 1);
   set(activity.mutable_last_attempt_complete_time(), now);
@@ -65,22 +65,22 @@ void try_again(Run& run, state::PendingActivity& activity, const failure::Failur
   activity.clear_started_request_id();
   activity.set_retry_dispatched(backoff <= absl::ZeroDuration());
   activity.clear_last_heartbeat_time();
-  run.mark_durable();
-  if (backoff <= absl::ZeroDuration()) run.effects.dispatch_activities.push_back(activity.scheduled_event_id());
+  step.mark_durable();
+  if (backoff <= absl::ZeroDuration()) step.effects.dispatch_activities.push_back(activity.scheduled_event_id());
 }
 
-void append_timed_out(Run& run, const state::PendingActivity& activity, failure::Failure cause,
+void append_timed_out(Step& step, const state::PendingActivity& activity, failure::Failure cause,
                       enums::RetryState state) {
   int64_t started = 0;
-  if (activity.has_started_time()) started = append_activity_started(run, activity);
+  if (activity.has_started_time()) started = append_activity_started(step, activity);
   auto* attributes =
-      run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT).mutable_activity_task_timed_out_event_attributes();
+      step.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT).mutable_activity_task_timed_out_event_attributes();
   *attributes->mutable_failure() = std::move(cause);
   attributes->set_scheduled_event_id(activity.scheduled_event_id());
   attributes->set_started_event_id(started);
   attributes->set_retry_state(state);
-  run.state.mutable_activities()->erase(activity.scheduled_event_id());
-  schedule_workflow_task(run);
+  step.state.mutable_activities()->erase(activity.scheduled_event_id());
+  schedule_workflow_task(step);
 }
 
 }  // namespace
@@ -126,37 +126,37 @@ RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, c
   return {enums::RETRY_STATE_IN_PROGRESS, backoff};
 }
 
-void activity_failed(Run& run, state::PendingActivity& activity, const failure::Failure& cause,
+void activity_failed(Step& step, state::PendingActivity& activity, const failure::Failure& cause,
                      const std::string& identity) {
   RetryDecision decision =
-      decide_retry(activity.retry_policy(), activity.attempt(), cause, run.event_time(), expiration(activity));
+      decide_retry(activity.retry_policy(), activity.attempt(), cause, step.event_time(), expiration(activity));
   if (activity.cancel_requested() && decision.state == enums::RETRY_STATE_IN_PROGRESS)
     decision.state = enums::RETRY_STATE_CANCEL_REQUESTED;
-  if (decision.state == enums::RETRY_STATE_IN_PROGRESS) return try_again(run, activity, cause, decision.backoff);
+  if (decision.state == enums::RETRY_STATE_IN_PROGRESS) return try_again(step, activity, cause, decision.backoff);
   if (decision.state == enums::RETRY_STATE_TIMEOUT) {
     failure::Failure timeout = timeout_failure(enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, activity);
     *timeout.mutable_cause() = cause;
-    return append_timed_out(run, state::PendingActivity(activity), std::move(timeout), decision.state);
+    return append_timed_out(step, state::PendingActivity(activity), std::move(timeout), decision.state);
   }
   const int64_t scheduled = activity.scheduled_event_id();
-  const int64_t started = append_activity_started(run, activity);
-  auto* attributes = run.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_FAILED).mutable_activity_task_failed_event_attributes();
+  const int64_t started = append_activity_started(step, activity);
+  auto* attributes = step.arrive(enums::EVENT_TYPE_ACTIVITY_TASK_FAILED).mutable_activity_task_failed_event_attributes();
   *attributes->mutable_failure() = cause;
   attributes->set_scheduled_event_id(scheduled);
   attributes->set_started_event_id(started);
   attributes->set_identity(identity);
   attributes->set_retry_state(decision.state);
-  run.state.mutable_activities()->erase(scheduled);
-  schedule_workflow_task(run);
+  step.state.mutable_activities()->erase(scheduled);
+  schedule_workflow_task(step);
 }
 
-void activity_timed_out(Run& run, state::PendingActivity& activity, enums::TimeoutType type) {
+void activity_timed_out(Step& step, state::PendingActivity& activity, enums::TimeoutType type) {
   failure::Failure timeout = timeout_failure(type, activity);
   RetryDecision decision =
-      decide_retry(activity.retry_policy(), activity.attempt(), timeout, run.event_time(), expiration(activity));
+      decide_retry(activity.retry_policy(), activity.attempt(), timeout, step.event_time(), expiration(activity));
   if (activity.cancel_requested() && decision.state == enums::RETRY_STATE_IN_PROGRESS)
     decision.state = enums::RETRY_STATE_CANCEL_REQUESTED;
-  if (decision.state == enums::RETRY_STATE_IN_PROGRESS) return try_again(run, activity, timeout, decision.backoff);
+  if (decision.state == enums::RETRY_STATE_IN_PROGRESS) return try_again(step, activity, timeout, decision.backoff);
   if (decision.state == enums::RETRY_STATE_TIMEOUT) {
     failure::Failure last = std::move(timeout);
     timeout = timeout_failure(enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, activity);
@@ -166,36 +166,36 @@ void activity_timed_out(Run& run, state::PendingActivity& activity, enums::Timeo
   }
   const bool final_timeout =
       type == enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE || type == enums::TIMEOUT_TYPE_SCHEDULE_TO_START;
-  append_timed_out(run, state::PendingActivity(activity), std::move(timeout),
+  append_timed_out(step, state::PendingActivity(activity), std::move(timeout),
                    final_timeout ? enums::RETRY_STATE_TIMEOUT : decision.state);
 }
 
-void tick_activities(Run& run) {
-  const absl::Time now = run.event_time();
-  for (const int64_t id : sorted_keys(run.state.activities())) {
-    state::PendingActivity& activity = run.state.mutable_activities()->at(id);
+void tick_activities(Step& step) {
+  const absl::Time now = step.event_time();
+  for (const int64_t id : sorted_keys(step.state.activities())) {
+    state::PendingActivity& activity = step.state.mutable_activities()->at(id);
     const absl::Time attempt_from = to_time(activity.attempt_scheduled_time());
     if (now >= expiration(activity)) {
-      activity_timed_out(run, activity, enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE);
+      activity_timed_out(step, activity, enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE);
     } else if (activity.has_started_time()) {
       const absl::Time started = to_time(activity.started_time());
       const absl::Duration longest = to_duration(activity.start_to_close());
       const absl::Duration silence = to_duration(activity.heartbeat());
       const absl::Time alive = activity.has_last_heartbeat_time() ? to_time(activity.last_heartbeat_time()) : started;
       if (longest > absl::ZeroDuration() && now >= started + longest) {
-        activity_timed_out(run, activity, enums::TIMEOUT_TYPE_START_TO_CLOSE);
+        activity_timed_out(step, activity, enums::TIMEOUT_TYPE_START_TO_CLOSE);
       } else if (silence > absl::ZeroDuration() && now >= alive + silence) {
-        activity_timed_out(run, activity, enums::TIMEOUT_TYPE_HEARTBEAT);
+        activity_timed_out(step, activity, enums::TIMEOUT_TYPE_HEARTBEAT);
       }
     } else {
       const absl::Duration patience = to_duration(activity.schedule_to_start());
       if (patience > absl::ZeroDuration() && now >= attempt_from + patience) {
-        activity_timed_out(run, activity, enums::TIMEOUT_TYPE_SCHEDULE_TO_START);
+        activity_timed_out(step, activity, enums::TIMEOUT_TYPE_SCHEDULE_TO_START);
       } else if (activity.attempt() > 1 && attempt_from <= now && !activity.retry_dispatched()) {
         // Its retry is due: handed out once; a restart hands it out again.
         activity.set_retry_dispatched(true);
-        run.changed = true;
-        run.effects.dispatch_activities.push_back(id);
+        step.changed = true;
+        step.effects.dispatch_activities.push_back(id);
       }
     }
   }

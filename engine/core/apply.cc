@@ -5,7 +5,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include "engine/core/error.h"
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
@@ -17,29 +17,29 @@ struct Overloaded : Ts... {
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
-absl::Status check_chain(const Run& run, const std::string& first_run_id) {
-  if (!first_run_id.empty() && first_run_id != run.state.first_run_id())
-    return workflow_not_found(run.state.workflow_id());
+absl::Status check_chain(const Step& step, const std::string& first_run_id) {
+  if (!first_run_id.empty() && first_run_id != step.state.first_run_id())
+    return workflow_not_found(step.state.workflow_id());
   return absl::OkStatus();
 }
 
-absl::Status terminate_by_request(Run& run, const api::TerminateWorkflowExecutionRequest& request) {
-  if (auto status = check_chain(run, request.first_execution_run_id()); !status.ok()) return status;
-  if (run.closed()) return already_completed();
-  terminate(run, request.reason(), request.has_details() ? &request.details() : nullptr, request.identity());
+absl::Status terminate_by_request(Step& step, const wire::TerminateWorkflowExecutionRequest& request) {
+  if (auto status = check_chain(step, request.first_execution_run_id()); !status.ok()) return status;
+  if (step.closed()) return already_completed();
+  terminate(step, request.reason(), request.has_details() ? &request.details() : nullptr, request.identity());
   return absl::OkStatus();
 }
 
-absl::Status cancel_by_request(Run& run, const api::RequestCancelWorkflowExecutionRequest& request) {
-  if (auto status = check_chain(run, request.first_execution_run_id()); !status.ok()) return status;
-  return request_cancel(run, request.reason(), request.identity(), request.request_id(), 0, nullptr);
+absl::Status cancel_by_request(Step& step, const wire::RequestCancelWorkflowExecutionRequest& request) {
+  if (auto status = check_chain(step, request.first_execution_run_id()); !status.ok()) return status;
+  return request_cancel(step, request.reason(), request.identity(), request.request_id(), 0, nullptr);
 }
 
-absl::Status message_answered(Run& run, const MessageAnswered& input) {
+absl::Status message_answered(Step& step, const MessageAnswered& input) {
   if (input.message.has_start_child()) {
-    child_start_answered(run, input);
+    child_start_answered(step, input);
   } else {
-    external_answered(run, input);
+    external_answered(step, input);
   }
   return absl::OkStatus();
 }
@@ -61,13 +61,13 @@ const char* history_too_long(const state::RunState& state, const Limits& limits)
 // A run that did not continue as new in time is terminated by the server, as Temporal does.
 void enforce_history_limits(state::RunState& state, const Context& context, Transition& transition) {
   const char* reason = history_too_long(state, context.limits);
-  Run run(state, context);
-  if (reason == nullptr || run.closed()) return;
-  terminate(run, reason, nullptr, "history-service");
-  count_history(state, run.effects.events);
+  Step step(state, context);
+  if (reason == nullptr || step.closed()) return;
+  terminate(step, reason, nullptr, "history-service");
+  count_history(state, step.effects.events);
   Effects& effects = transition.effects;
-  std::move(run.effects.events.begin(), run.effects.events.end(), std::back_inserter(effects.events));
-  std::move(run.effects.outbox.begin(), run.effects.outbox.end(), std::back_inserter(effects.outbox));
+  std::move(step.effects.events.begin(), step.effects.events.end(), std::back_inserter(effects.events));
+  std::move(step.effects.outbox.begin(), step.effects.outbox.end(), std::back_inserter(effects.outbox));
   effects.dispatch_workflow_task = false;
   effects.dispatch_activities.clear();
   effects.visibility_changed = effects.closed = true;
@@ -81,35 +81,35 @@ Transition apply(state::RunState& state, const Input& input, const Context& cont
   if (const auto* completion = std::get_if<CompleteWorkflowTask>(&input)) {
     transition.status = complete_workflow_task(state, *completion, context, transition);
   } else {
-    Run run(state, context);
+    Step step(state, context);
     transition.status =
         std::visit(Overloaded{
                        [&](const SignalWorkflow& in) {
                          const auto& request = in.request;
-                         return signal(run, request.signal_name(), request.has_input() ? &request.input() : nullptr,
+                         return signal(step, request.signal_name(), request.has_input() ? &request.input() : nullptr,
                                        request.has_header() ? &request.header() : nullptr, request.identity(),
                                        request.request_id(), nullptr);
                        },
-                       [&](const RequestCancelWorkflow& in) { return cancel_by_request(run, in.request); },
-                       [&](const TerminateWorkflow& in) { return terminate_by_request(run, in.request); },
-                       [&](const StartWorkflowTask& in) { return start_workflow_task(run, in, transition.output); },
+                       [&](const RequestCancelWorkflow& in) { return cancel_by_request(step, in.request); },
+                       [&](const TerminateWorkflow& in) { return terminate_by_request(step, in.request); },
+                       [&](const StartWorkflowTask& in) { return start_workflow_task(step, in, transition.output); },
                        [&](const CompleteWorkflowTask&) { return absl::OkStatus(); },
-                       [&](const FailWorkflowTask& in) { return fail_workflow_task(run, in); },
-                       [&](const ResetSticky&) { return reset_sticky(run), absl::OkStatus(); },
-                       [&](const StartActivity& in) { return start_activity(run, in, transition.output); },
-                       [&](const CompleteActivity& in) { return complete_activity(run, in); },
-                       [&](const FailActivity& in) { return fail_activity(run, in); },
-                       [&](const CancelActivity& in) { return cancel_activity(run, in); },
-                       [&](const HeartbeatActivity& in) { return heartbeat_activity(run, in, transition.output); },
-                       [&](const Tick&) { return tick(run), absl::OkStatus(); },
-                       [&](const ReceiveMessage& in) { return receive_message(run, in.message); },
-                       [&](const MessageAnswered& in) { return message_answered(run, in); },
+                       [&](const FailWorkflowTask& in) { return fail_workflow_task(step, in); },
+                       [&](const ResetSticky&) { return reset_sticky(step), absl::OkStatus(); },
+                       [&](const StartActivity& in) { return start_activity(step, in, transition.output); },
+                       [&](const CompleteActivity& in) { return complete_activity(step, in); },
+                       [&](const FailActivity& in) { return fail_activity(step, in); },
+                       [&](const CancelActivity& in) { return cancel_activity(step, in); },
+                       [&](const HeartbeatActivity& in) { return heartbeat_activity(step, in, transition.output); },
+                       [&](const Tick&) { return tick(step), absl::OkStatus(); },
+                       [&](const ReceiveMessage& in) { return receive_message(step, in.message); },
+                       [&](const MessageAnswered& in) { return message_answered(step, in); },
                    },
                    input);
-    transition.effects = std::move(run.effects);
-    transition.successor = std::move(run.successor);
-    transition.changed = run.changed;
-    transition.durable = run.durable;
+    transition.effects = std::move(step.effects);
+    transition.successor = std::move(step.successor);
+    transition.changed = step.changed;
+    transition.durable = step.durable;
   }
   if (!transition.changed) return transition;
   count_history(state, transition.effects.events);

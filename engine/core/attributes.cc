@@ -1,7 +1,7 @@
 #include "temporal/api/enums/v1/common.pb.h"
 #include <absl/strings/str_cat.h>
 
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
@@ -56,14 +56,14 @@ void label_search_attributes(common::SearchAttributes& attributes, const Namespa
   }
 }
 
-std::optional<std::string> check_search_attributes(const Run& run, const common::SearchAttributes& attributes) {
-  const Limits& limits = run.context.limits;
-  const auto& defined = run.context.ns.search_attributes;
+std::optional<std::string> check_search_attributes(const Step& step, const common::SearchAttributes& attributes) {
+  const Limits& limits = step.context.limits;
+  const auto& defined = step.context.ns.search_attributes;
   for (const auto& name : sorted_keys(attributes.indexed_fields())) {
     const common::Payload& value = attributes.indexed_fields().at(name);
     const auto type = defined.find(name);
     if (type == defined.end()) return absl::StrCat("search attribute ", name, " is not defined");
-    if (!is_null(value) && !run.context.is_of_type(value, type->second)) {
+    if (!is_null(value) && !step.context.is_of_type(value, type->second)) {
       const char* wanted = type_name(type->second);
       return absl::StrCat("invalid value for search attribute ", name,
                           ": it is not of the type that is defined for it, ",
@@ -77,39 +77,39 @@ std::optional<std::string> check_search_attributes(const Run& run, const common:
   return std::nullopt;
 }
 
-CommandResult upsert_search_attributes(Run& run, const common::SearchAttributes& upserts, int64_t completed_event_id) {
+CommandResult upsert_search_attributes(Step& step, const common::SearchAttributes& upserts, int64_t completed_event_id) {
   const auto bad = [](std::string text) { return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES, std::move(text)}; };
   if (upserts.indexed_fields().empty()) return bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.");
-  const Limits& limits = run.context.limits;
-  if (auto problem = check_search_attributes(run, upserts)) return bad(*std::move(problem));
+  const Limits& limits = step.context.limits;
+  if (auto problem = check_search_attributes(step, upserts)) return bad(*std::move(problem));
   common::SearchAttributes labelled = upserts;
-  label_search_attributes(labelled, run.context.ns);
-  common::SearchAttributes merged = run.state.search_attributes();
+  label_search_attributes(labelled, step.context.ns);
+  common::SearchAttributes merged = step.state.search_attributes();
   merge(*merged.mutable_indexed_fields(), labelled.indexed_fields());
   if (merged.indexed_fields_size() > static_cast<int>(limits.search_attribute_keys)) return bad("too many search attributes");
   if (merged.ByteSizeLong() > limits.search_attributes_bytes) return bad("the search attributes exceed their total size limit");
-  *run.state.mutable_search_attributes() = std::move(merged);
+  *step.state.mutable_search_attributes() = std::move(merged);
   auto* attributes =
-      run.append(enums::EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES).mutable_upsert_workflow_search_attributes_event_attributes();
+      step.append(enums::EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES).mutable_upsert_workflow_search_attributes_event_attributes();
   attributes->set_workflow_task_completed_event_id(completed_event_id);
   *attributes->mutable_search_attributes() = std::move(labelled);
-  run.effects.visibility_changed = true;
+  step.effects.visibility_changed = true;
   return std::nullopt;
 }
 
-CommandResult modify_properties(Run& run, const common::Memo& upserts, int64_t completed_event_id) {
+CommandResult modify_properties(Step& step, const common::Memo& upserts, int64_t completed_event_id) {
   const auto bad = [](std::string text) {
     return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES, std::move(text)};
   };
   if (upserts.fields().empty()) return bad("UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.");
-  common::Memo merged = run.state.memo();
+  common::Memo merged = step.state.memo();
   merge(*merged.mutable_fields(), upserts.fields());
-  if (merged.ByteSizeLong() > run.context.limits.memo_error_bytes) return bad("the memo exceeds its size limit");
-  *run.state.mutable_memo() = std::move(merged);
-  auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED).mutable_workflow_properties_modified_event_attributes();
+  if (merged.ByteSizeLong() > step.context.limits.memo_error_bytes) return bad("the memo exceeds its size limit");
+  *step.state.mutable_memo() = std::move(merged);
+  auto* attributes = step.append(enums::EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED).mutable_workflow_properties_modified_event_attributes();
   attributes->set_workflow_task_completed_event_id(completed_event_id);
   *attributes->mutable_upserted_memo() = upserts;
-  run.effects.visibility_changed = true;
+  step.effects.visibility_changed = true;
   return std::nullopt;
 }
 

@@ -2,58 +2,58 @@
 
 #include <algorithm>
 
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
 
 // The run is over: nothing of it waits any more.
-void close(Run& run, enums::WorkflowExecutionStatus status) {
-  const absl::Time now = run.event_time();
-  run.state.set_status(status);
-  set(run.state.mutable_close_time(), now);
-  set(run.state.mutable_delete_time(), now + run.context.ns.retention);
-  run.state.clear_workflow_task();
-  run.state.clear_sticky();
-  run.state.clear_activities();
-  run.state.clear_timers();
-  run.state.clear_external_signals();
-  run.state.clear_external_cancels();
-  run.state.clear_first_task_backoff_until();
-  run.state.clear_buffered_events();
-  run.effects.dispatch_workflow_task = false;
-  run.effects.dispatch_activities.clear();
-  run.effects.closed = true;
-  run.effects.visibility_changed = true;
-  run.mark_durable();
+void close(Step& step, enums::WorkflowExecutionStatus status) {
+  const absl::Time now = step.event_time();
+  step.state.set_status(status);
+  set(step.state.mutable_close_time(), now);
+  set(step.state.mutable_delete_time(), now + step.context.ns.retention);
+  step.state.clear_workflow_task();
+  step.state.clear_sticky();
+  step.state.clear_activities();
+  step.state.clear_timers();
+  step.state.clear_external_signals();
+  step.state.clear_external_cancels();
+  step.state.clear_first_task_backoff_until();
+  step.state.clear_buffered_events();
+  step.effects.dispatch_workflow_task = false;
+  step.effects.dispatch_activities.clear();
+  step.effects.closed = true;
+  step.effects.visibility_changed = true;
+  step.mark_durable();
 }
 
 // The closing event is the last of the effects. With a successor the chain goes on, and neither parent nor children hear of it.
-void settle(Run& run, enums::WorkflowExecutionStatus status) {
-  close(run, status);
-  if (run.successor) {
-    run.state.set_new_execution_run_id(run.successor->state.run_id());
+void settle(Step& step, enums::WorkflowExecutionStatus status) {
+  close(step, status);
+  if (step.successor) {
+    step.state.set_new_execution_run_id(step.successor->state.run_id());
     // Children belong to the run that started them.
-    close_children(run);
+    close_children(step);
     return;
   }
-  const HistoryEvent closing = run.effects.events.back();
-  close_children(run);
-  tell_parent(run, closing);
+  const HistoryEvent closing = step.effects.events.back();
+  close_children(step);
+  tell_parent(step, closing);
 }
 
-void succeed_with(Run& run, Beginning next, const std::string& run_id) {
+void succeed_with(Step& step, Beginning next, const std::string& run_id) {
   next.run_id = run_id;
-  run.successor = new_run(std::move(next), run.context);
+  step.successor = new_run(std::move(next), step.context);
 }
 
 // The run that a cron schedule asks for after this one: its time, if it has one before the execution's end.
-std::optional<absl::Duration> cron_backoff(const Run& run) {
-  if (run.state.cron_schedule().empty()) return std::nullopt;
-  const auto next = next_cron_time(run.state.cron_schedule(), run.event_time());
+std::optional<absl::Duration> cron_backoff(const Step& step) {
+  if (step.state.cron_schedule().empty()) return std::nullopt;
+  const auto next = next_cron_time(step.state.cron_schedule(), step.event_time());
   if (!next) return std::nullopt;
-  if (run.state.has_execution_expiration() && *next >= to_time(run.state.execution_expiration())) return std::nullopt;
-  return *next - run.event_time();
+  if (step.state.has_execution_expiration() && *next >= to_time(step.state.execution_expiration())) return std::nullopt;
+  return *next - step.event_time();
 }
 
 // After a failure: a retry if the policy has one left, else the next run of the schedule.
@@ -61,22 +61,22 @@ struct AfterFailure {
   enums::RetryState retry_state = enums::RETRY_STATE_RETRY_POLICY_NOT_SET;
   std::optional<Beginning> next;
 };
-AfterFailure after_failure(const Run& run, const failure::Failure& cause) {
+AfterFailure after_failure(const Step& step, const failure::Failure& cause) {
   AfterFailure after;
-  if (run.state.has_retry_policy()) {
-    const absl::Time end = run.state.has_execution_expiration() ? to_time(run.state.execution_expiration()) : absl::InfiniteFuture();
-    const RetryDecision decision = decide_retry(filled_in(run.state.retry_policy()), run.state.attempt(), cause, run.event_time(), end);
+  if (step.state.has_retry_policy()) {
+    const absl::Time end = step.state.has_execution_expiration() ? to_time(step.state.execution_expiration()) : absl::InfiniteFuture();
+    const RetryDecision decision = decide_retry(filled_in(step.state.retry_policy()), step.state.attempt(), cause, step.event_time(), end);
     after.retry_state = decision.state;
     if (decision.state == enums::RETRY_STATE_IN_PROGRESS) {
-      after.next = continued(run, enums::CONTINUE_AS_NEW_INITIATOR_RETRY);
-      after.next->attributes.set_attempt(run.state.attempt() + 1);
+      after.next = continued(step, enums::CONTINUE_AS_NEW_INITIATOR_RETRY);
+      after.next->attributes.set_attempt(step.state.attempt() + 1);
       *after.next->attributes.mutable_continued_failure() = cause;
       after.next->backoff = decision.backoff;
       return after;
     }
   }
-  if (const auto backoff = cron_backoff(run)) {
-    after.next = continued(run, enums::CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE);
+  if (const auto backoff = cron_backoff(step)) {
+    after.next = continued(step, enums::CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE);
     *after.next->attributes.mutable_continued_failure() = cause;
     after.next->backoff = *backoff;
   }
@@ -85,45 +85,45 @@ AfterFailure after_failure(const Run& run, const failure::Failure& cause) {
 
 }  // namespace
 
-void complete_workflow(Run& run, const common::Payloads* result, int64_t completed_event_id) {
+void complete_workflow(Step& step, const common::Payloads* result, int64_t completed_event_id) {
   std::string next_run_id;
-  if (const auto backoff = cron_backoff(run)) {
-    Beginning next = continued(run, enums::CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE);
+  if (const auto backoff = cron_backoff(step)) {
+    Beginning next = continued(step, enums::CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE);
     if (result != nullptr) *next.attributes.mutable_last_completion_result() = *result;
     next.backoff = *backoff;
-    next_run_id = run.context.random.uuid();
-    succeed_with(run, std::move(next), next_run_id);
+    next_run_id = step.context.random.uuid();
+    succeed_with(step, std::move(next), next_run_id);
   }
-  auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED).mutable_workflow_execution_completed_event_attributes();
+  auto* attributes = step.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED).mutable_workflow_execution_completed_event_attributes();
   if (result != nullptr) *attributes->mutable_result() = *result;
   attributes->set_workflow_task_completed_event_id(completed_event_id);
   attributes->set_new_execution_run_id(next_run_id);
-  settle(run, enums::WORKFLOW_EXECUTION_STATUS_COMPLETED);
+  settle(step, enums::WORKFLOW_EXECUTION_STATUS_COMPLETED);
 }
 
-void fail_workflow(Run& run, const failure::Failure& cause, int64_t completed_event_id) {
-  AfterFailure after = after_failure(run, cause);
+void fail_workflow(Step& step, const failure::Failure& cause, int64_t completed_event_id) {
+  AfterFailure after = after_failure(step, cause);
   std::string next_run_id;
   if (after.next) {
-    next_run_id = run.context.random.uuid();
-    succeed_with(run, *std::move(after.next), next_run_id);
+    next_run_id = step.context.random.uuid();
+    succeed_with(step, *std::move(after.next), next_run_id);
   }
-  auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_FAILED).mutable_workflow_execution_failed_event_attributes();
+  auto* attributes = step.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_FAILED).mutable_workflow_execution_failed_event_attributes();
   *attributes->mutable_failure() = cause;
   attributes->set_retry_state(after.retry_state);
   attributes->set_workflow_task_completed_event_id(completed_event_id);
   attributes->set_new_execution_run_id(next_run_id);
-  settle(run, enums::WORKFLOW_EXECUTION_STATUS_FAILED);
+  settle(step, enums::WORKFLOW_EXECUTION_STATUS_FAILED);
 }
 
-void cancel_workflow(Run& run, const common::Payloads* details, int64_t completed_event_id) {
-  auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED).mutable_workflow_execution_canceled_event_attributes();
+void cancel_workflow(Step& step, const common::Payloads* details, int64_t completed_event_id) {
+  auto* attributes = step.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED).mutable_workflow_execution_canceled_event_attributes();
   attributes->set_workflow_task_completed_event_id(completed_event_id);
   if (details != nullptr) *attributes->mutable_details() = *details;
-  settle(run, enums::WORKFLOW_EXECUTION_STATUS_CANCELED);
+  settle(step, enums::WORKFLOW_EXECUTION_STATUS_CANCELED);
 }
 
-CommandResult continue_as_new(Run& run, const temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes& command,
+CommandResult continue_as_new(Step& step, const temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes& command,
                               int64_t completed_event_id) {
   const auto bad = [](std::string text) {
     return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES, std::move(text)};
@@ -135,8 +135,8 @@ CommandResult continue_as_new(Run& run, const temporal::api::command::v1::Contin
   if (!command.cron_schedule().empty() && !check_cron(command.cron_schedule()).ok()) return bad("Invalid CronSchedule.");
   if (is_reserved_task_queue(command.task_queue().name()))
     return bad("Names of task queues that begin with /_sys/ are reserved.");
-  if (auto problem = check_search_attributes(run, command.search_attributes())) return bad(*std::move(problem));
-  Beginning next = continued(run, enums::CONTINUE_AS_NEW_INITIATOR_WORKFLOW);
+  if (auto problem = check_search_attributes(step, command.search_attributes())) return bad(*std::move(problem));
+  Beginning next = continued(step, enums::CONTINUE_AS_NEW_INITIATOR_WORKFLOW);
   auto& attributes = next.attributes;
   if (!command.workflow_type().name().empty()) attributes.mutable_workflow_type()->set_name(command.workflow_type().name());
   if (!command.task_queue().name().empty()) attributes.mutable_task_queue()->set_name(command.task_queue().name());
@@ -150,16 +150,16 @@ CommandResult continue_as_new(Run& run, const temporal::api::command::v1::Contin
   if (command.has_memo()) *attributes.mutable_memo() = command.memo();
   if (command.has_search_attributes()) {
     *attributes.mutable_search_attributes() = command.search_attributes();
-    label_search_attributes(*attributes.mutable_search_attributes(), run.context.ns);
+    label_search_attributes(*attributes.mutable_search_attributes(), step.context.ns);
   }
   attributes.set_attempt(1);
   // A workflow that continues at once, again and again, is slowed to one run per interval.
-  const absl::Duration lived = run.event_time() - to_time(run.state.start_time());
-  next.backoff = std::max({to_duration(command.backoff_start_interval()), run.context.limits.continue_as_new_min_interval - lived, absl::ZeroDuration()});
+  const absl::Duration lived = step.event_time() - to_time(step.state.start_time());
+  next.backoff = std::max({to_duration(command.backoff_start_interval()), step.context.limits.continue_as_new_min_interval - lived, absl::ZeroDuration()});
 
-  const std::string next_run_id = run.context.random.uuid();
+  const std::string next_run_id = step.context.random.uuid();
   const absl::Duration backoff = next.backoff;
-  auto* event = run.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW).mutable_workflow_execution_continued_as_new_event_attributes();
+  auto* event = step.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW).mutable_workflow_execution_continued_as_new_event_attributes();
   event->set_new_execution_run_id(next_run_id);
   *event->mutable_workflow_type() = attributes.workflow_type();
   *event->mutable_task_queue() = attributes.task_queue();
@@ -172,39 +172,39 @@ CommandResult continue_as_new(Run& run, const temporal::api::command::v1::Contin
   if (attributes.has_header()) *event->mutable_header() = attributes.header();
   if (attributes.has_memo()) *event->mutable_memo() = attributes.memo();
   if (attributes.has_search_attributes()) *event->mutable_search_attributes() = attributes.search_attributes();
-  succeed_with(run, std::move(next), next_run_id);
-  settle(run, enums::WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW);
+  succeed_with(step, std::move(next), next_run_id);
+  settle(step, enums::WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW);
   return std::nullopt;
 }
 
-void terminate(Run& run, const std::string& reason, const common::Payloads* details, const std::string& identity) {
-  force_close_task(run);
-  auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED).mutable_workflow_execution_terminated_event_attributes();
+void terminate(Step& step, const std::string& reason, const common::Payloads* details, const std::string& identity) {
+  force_close_task(step);
+  auto* attributes = step.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED).mutable_workflow_execution_terminated_event_attributes();
   attributes->set_reason(reason);
   if (details != nullptr) *attributes->mutable_details() = *details;
   attributes->set_identity(identity);
-  settle(run, enums::WORKFLOW_EXECUTION_STATUS_TERMINATED);
+  settle(step, enums::WORKFLOW_EXECUTION_STATUS_TERMINATED);
 }
 
-void time_out_workflow(Run& run) {
-  force_close_task(run);
+void time_out_workflow(Step& step) {
+  force_close_task(step);
   failure::Failure cause;
   cause.set_message("workflow timeout");
   cause.set_source("Server");
   cause.mutable_timeout_failure_info()->set_timeout_type(enums::TIMEOUT_TYPE_START_TO_CLOSE);
-  const bool execution_over = run.state.has_execution_expiration() && to_time(run.state.execution_expiration()) <= run.context.now;
+  const bool execution_over = step.state.has_execution_expiration() && to_time(step.state.execution_expiration()) <= step.context.now;
   AfterFailure after;
   after.retry_state = enums::RETRY_STATE_TIMEOUT;
-  if (!execution_over) after = after_failure(run, cause);
+  if (!execution_over) after = after_failure(step, cause);
   std::string next_run_id;
   if (after.next) {
-    next_run_id = run.context.random.uuid();
-    succeed_with(run, *std::move(after.next), next_run_id);
+    next_run_id = step.context.random.uuid();
+    succeed_with(step, *std::move(after.next), next_run_id);
   }
-  auto* attributes = run.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT).mutable_workflow_execution_timed_out_event_attributes();
+  auto* attributes = step.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT).mutable_workflow_execution_timed_out_event_attributes();
   attributes->set_retry_state(after.retry_state);
   attributes->set_new_execution_run_id(next_run_id);
-  settle(run, enums::WORKFLOW_EXECUTION_STATUS_TIMED_OUT);
+  settle(step, enums::WORKFLOW_EXECUTION_STATUS_TIMED_OUT);
 }
 
 }  // namespace skald::core

@@ -1,16 +1,16 @@
 #include <absl/strings/str_cat.h>
 
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
 
-CommandResult record_marker(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id) {
+CommandResult record_marker(Step& step, const temporal::api::command::v1::Command& command, int64_t completed_event_id) {
   const auto& marker = command.record_marker_command_attributes();
   if (marker.marker_name().empty()) {
     return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_RECORD_MARKER_ATTRIBUTES, "MarkerName is not set on RecordMarkerCommand."};
   }
-  auto& event = run.append(enums::EVENT_TYPE_MARKER_RECORDED);
+  auto& event = step.append(enums::EVENT_TYPE_MARKER_RECORDED);
   if (command.has_user_metadata()) *event.mutable_user_metadata() = command.user_metadata();
   auto* attributes = event.mutable_marker_recorded_event_attributes();
   attributes->set_marker_name(marker.marker_name());
@@ -47,19 +47,19 @@ bool is_closing(const temporal::api::command::v1::Command& command) {
   }
 }
 
-CommandResult apply_command(Run& run, const temporal::api::command::v1::Command& command, int64_t completed) {
+CommandResult apply_command(Step& step, const temporal::api::command::v1::Command& command, int64_t completed) {
   switch (command.command_type()) {
     case enums::COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
-      return schedule_activity(run, command, completed);
+      return schedule_activity(step, command, completed);
     case enums::COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK:
-      return request_cancel_activity(run, command.request_cancel_activity_task_command_attributes().scheduled_event_id(), completed);
+      return request_cancel_activity(step, command.request_cancel_activity_task_command_attributes().scheduled_event_id(), completed);
     case enums::COMMAND_TYPE_START_TIMER:
-      return start_timer(run, command, completed);
+      return start_timer(step, command, completed);
     case enums::COMMAND_TYPE_CANCEL_TIMER:
-      return cancel_timer(run, command.cancel_timer_command_attributes().timer_id(), completed, run.state.most_recent_worker_identity());
+      return cancel_timer(step, command.cancel_timer_command_attributes().timer_id(), completed, step.state.most_recent_worker_identity());
     case enums::COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION: {
       const auto& attributes = command.complete_workflow_execution_command_attributes();
-      complete_workflow(run, attributes.has_result() ? &attributes.result() : nullptr, completed);
+      complete_workflow(step, attributes.has_result() ? &attributes.result() : nullptr, completed);
       return std::nullopt;
     }
     case enums::COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION: {
@@ -68,28 +68,28 @@ CommandResult apply_command(Run& run, const temporal::api::command::v1::Command&
         return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
                             "Failure is not set on FailWorkflowExecutionCommand."};
       }
-      fail_workflow(run, attributes.failure(), completed);
+      fail_workflow(step, attributes.failure(), completed);
       return std::nullopt;
     }
     case enums::COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION: {
       const auto& attributes = command.cancel_workflow_execution_command_attributes();
-      cancel_workflow(run, attributes.has_details() ? &attributes.details() : nullptr, completed);
+      cancel_workflow(step, attributes.has_details() ? &attributes.details() : nullptr, completed);
       return std::nullopt;
     }
     case enums::COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
-      return continue_as_new(run, command.continue_as_new_workflow_execution_command_attributes(), completed);
+      return continue_as_new(step, command.continue_as_new_workflow_execution_command_attributes(), completed);
     case enums::COMMAND_TYPE_RECORD_MARKER:
-      return record_marker(run, command, completed);
+      return record_marker(step, command, completed);
     case enums::COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION:
-      return signal_external(run, command, completed);
+      return signal_external(step, command, completed);
     case enums::COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION:
-      return cancel_external(run, command, completed);
+      return cancel_external(step, command, completed);
     case enums::COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION:
-      return start_child(run, command, completed);
+      return start_child(step, command, completed);
     case enums::COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
-      return upsert_search_attributes(run, command.upsert_workflow_search_attributes_command_attributes().search_attributes(), completed);
+      return upsert_search_attributes(step, command.upsert_workflow_search_attributes_command_attributes().search_attributes(), completed);
     case enums::COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES:
-      return modify_properties(run, command.modify_workflow_properties_command_attributes().upserted_memo(), completed);
+      return modify_properties(step, command.modify_workflow_properties_command_attributes().upserted_memo(), completed);
     default:
       return not_offered(command.command_type());
   }

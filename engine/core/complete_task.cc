@@ -1,7 +1,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "engine/core/error.h"
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
@@ -25,13 +25,13 @@ std::string cause_name(enums::WorkflowTaskFailedCause cause) {
 }
 
 // Carries the task's completion out on `run`, a draft; an error leaves the draft to be thrown away.
-CommandResult carry_out(Run& run, const CompleteWorkflowTask& input, Transition& transition) {
+CommandResult carry_out(Step& step, const CompleteWorkflowTask& input, Transition& transition) {
   const auto& request = input.request;
-  const state::WorkflowTask finished = run.state.workflow_task();
-  materialize_task(run);
-  const int64_t scheduled = run.state.workflow_task().scheduled_event_id();
-  const int64_t started = run.state.workflow_task().started_event_id();
-  auto& event = run.append(enums::EVENT_TYPE_WORKFLOW_TASK_COMPLETED);
+  const state::WorkflowTask finished = step.state.workflow_task();
+  materialize_task(step);
+  const int64_t scheduled = step.state.workflow_task().scheduled_event_id();
+  const int64_t started = step.state.workflow_task().started_event_id();
+  auto& event = step.append(enums::EVENT_TYPE_WORKFLOW_TASK_COMPLETED);
   const int64_t completed = event.event_id();
   auto* attributes = event.mutable_workflow_task_completed_event_attributes();
   attributes->set_scheduled_event_id(scheduled);
@@ -41,58 +41,58 @@ CommandResult carry_out(Run& run, const CompleteWorkflowTask& input, Transition&
   if (request.has_metering_metadata()) *attributes->mutable_metering_metadata() = request.metering_metadata();
   if (request.has_worker_version_stamp()) *attributes->mutable_worker_version() = request.worker_version_stamp();
 
-  run.state.set_last_started_event_id(started);
-  run.state.set_last_completed_task_event_id(completed);
-  run.state.set_most_recent_worker_identity(request.identity());
-  if (!request.sdk_metadata().sdk_name().empty()) run.state.set_sdk_name(request.sdk_metadata().sdk_name());
-  if (!request.sdk_metadata().sdk_version().empty()) run.state.set_sdk_version(request.sdk_metadata().sdk_version());
+  step.state.set_last_started_event_id(started);
+  step.state.set_last_completed_task_event_id(completed);
+  step.state.set_most_recent_worker_identity(request.identity());
+  if (!request.sdk_metadata().sdk_name().empty()) step.state.set_sdk_name(request.sdk_metadata().sdk_name());
+  if (!request.sdk_metadata().sdk_version().empty()) step.state.set_sdk_version(request.sdk_metadata().sdk_version());
   if (request.sticky_attributes().worker_task_queue().name().empty()) {
-    run.state.clear_sticky();
+    step.state.clear_sticky();
   } else {
-    run.state.mutable_sticky()->set_task_queue(request.sticky_attributes().worker_task_queue().name());
-    *run.state.mutable_sticky()->mutable_schedule_to_start_timeout() =
+    step.state.mutable_sticky()->set_task_queue(request.sticky_attributes().worker_task_queue().name());
+    *step.state.mutable_sticky()->mutable_schedule_to_start_timeout() =
         request.sticky_attributes().schedule_to_start_timeout();
   }
 
   // While the commands are carried out the task counts as started no more: what they cause goes to history at once.
-  run.state.clear_workflow_task();
-  run.defer_task = true;
+  step.state.clear_workflow_task();
+  step.defer_task = true;
   for (const auto& command : request.commands()) {
-    if (is_closing(command) && run.state.buffered_events_size() > 0) {
+    if (is_closing(command) && step.state.buffered_events_size() > 0) {
       return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
                           "new events arrived while the workflow task was under way"};
     }
-    if (auto error = apply_command(run, command, completed)) return error;
-    if (run.closed()) break;
+    if (auto error = apply_command(step, command, completed)) return error;
+    if (step.closed()) break;
   }
-  if (run.closed()) {
+  if (step.closed()) {
     transition.output = WorkflowTaskCompleted();
     return std::nullopt;
   }
-  run.defer_task = false;
-  const bool news = run.flush_buffered() || run.task_wanted;
-  if (news || request.force_create_new_workflow_task()) schedule_workflow_task(run);
+  step.defer_task = false;
+  const bool news = step.flush_buffered() || step.task_wanted;
+  if (news || request.force_create_new_workflow_task()) schedule_workflow_task(step);
   WorkflowTaskCompleted output;
-  if (run.has_task()) {
+  if (step.has_task()) {
     if (request.force_create_new_workflow_task()) {
-      *run.state.mutable_workflow_task()->mutable_original_scheduled_time() = finished.original_scheduled_time();
+      *step.state.mutable_workflow_task()->mutable_original_scheduled_time() = finished.original_scheduled_time();
     }
-    if (request.return_new_workflow_task() && !run.task_started()) {
-      const bool partial = run.state.has_sticky();
-      output.next_task = begin_task(run, request.identity(), run.context.random.uuid(), partial);
-      run.effects.dispatch_workflow_task = false;
-      run.mark_durable();
+    if (request.return_new_workflow_task() && !step.task_started()) {
+      const bool partial = step.state.has_sticky();
+      output.next_task = begin_task(step, request.identity(), step.context.random.uuid(), partial);
+      step.effects.dispatch_workflow_task = false;
+      step.mark_durable();
     }
   }
   transition.output = std::move(output);
   return std::nullopt;
 }
 
-void take(Run& run, Transition& transition) {
-  transition.effects = std::move(run.effects);
-  transition.successor = std::move(run.successor);
-  transition.changed = run.changed;
-  transition.durable = run.durable;
+void take(Step& step, Transition& transition) {
+  transition.effects = std::move(step.effects);
+  transition.successor = std::move(step.successor);
+  transition.changed = step.changed;
+  transition.durable = step.durable;
 }
 
 }  // namespace
@@ -110,19 +110,19 @@ absl::Status complete_workflow_task(state::RunState& original, const CompleteWor
   const bool heartbeat = input.request.force_create_new_workflow_task() && input.request.commands().empty();
   if (heartbeat && context.now - to_time(original.workflow_task().original_scheduled_time()) >
                        context.limits.workflow_task_heartbeat_max) {
-    Run run(original, context);
-    workflow_task_timed_out(run, enums::TIMEOUT_TYPE_START_TO_CLOSE);
-    take(run, transition);
+    Step step(original, context);
+    workflow_task_timed_out(step, enums::TIMEOUT_TYPE_START_TO_CLOSE);
+    take(step, transition);
     return not_found("workflow task heartbeat timeout");
   }
 
   state::RunState draft = original;
-  Run run(draft, context);
-  const CommandResult error = carry_out(run, input, transition);
+  Step step(draft, context);
+  const CommandResult error = carry_out(step, input, transition);
   if (!error) {
     original.Swap(&draft);
     // The swap moved the state from under the run; its effects are all that is needed of it.
-    take(run, transition);
+    take(step, transition);
     return absl::OkStatus();
   }
 
@@ -133,7 +133,7 @@ absl::Status complete_workflow_task(state::RunState& original, const CompleteWor
                                      : absl::StrCat(cause_name(error->cause), ": ", error->text));
   const bool unhandled = error->cause == enums::WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND;
   if (original.workflow_task().attempt() > 1 && !unhandled) return refused;
-  Run failed(original, context);
+  Step failed(original, context);
   failure::Failure failure;
   failure.set_message(std::string(refused.message()));
   failure.set_source("Server");

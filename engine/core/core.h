@@ -61,9 +61,9 @@ std::vector<int64_t> waiting_activities(const state::RunState& run, absl::Time n
 bool is_expired(const state::RunState& run, absl::Time now);
 
 // The start that a signal-with-start asks for.
-api::StartWorkflowExecutionRequest start_part(const api::SignalWithStartWorkflowExecutionRequest& request);
+wire::StartWorkflowExecutionRequest start_part(const wire::SignalWithStartWorkflowExecutionRequest& request);
 
-api::DescribeWorkflowExecutionResponse describe(const state::RunState& run);
+wire::DescribeWorkflowExecutionResponse describe(const state::RunState& run);
 
 // Writes at each value the type that its attribute has in the namespace (metadata `type`), unless one is there: SDKs read values by it.
 void label_search_attributes(temporal::api::common::v1::SearchAttributes& attributes, const NamespaceSettings& ns);

@@ -7,7 +7,7 @@
 #include <bitset>
 #include <map>
 
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
@@ -26,8 +26,8 @@ void describe_activity(const state::PendingActivity& activity, temporal::api::wo
 
 }  // namespace
 
-api::DescribeWorkflowExecutionResponse describe(const state::RunState& run) {
-  api::DescribeWorkflowExecutionResponse response;
+wire::DescribeWorkflowExecutionResponse describe(const state::RunState& run) {
+  wire::DescribeWorkflowExecutionResponse response;
   auto* config = response.mutable_execution_config();
   config->mutable_task_queue()->set_name(run.task_queue());
   config->mutable_task_queue()->set_kind(enums::TASK_QUEUE_KIND_NORMAL);

@@ -13,19 +13,19 @@
 // enums), the core checks them against the run.
 namespace skald::core {
 
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 namespace state = skald::state::v1;
 
 struct SignalWorkflow {
-  api::SignalWorkflowExecutionRequest request;
+  wire::SignalWorkflowExecutionRequest request;
 };
 
 struct RequestCancelWorkflow {
-  api::RequestCancelWorkflowExecutionRequest request;
+  wire::RequestCancelWorkflowExecutionRequest request;
 };
 
 struct TerminateWorkflow {
-  api::TerminateWorkflowExecutionRequest request;
+  wire::TerminateWorkflowExecutionRequest request;
 };
 
 // A worker takes the scheduled workflow task. NOT_FOUND if that task is gone or taken (matching drops it then).
@@ -39,12 +39,12 @@ struct StartWorkflowTask {
 
 struct CompleteWorkflowTask {
   state::TaskToken token;
-  api::RespondWorkflowTaskCompletedRequest request;
+  wire::RespondWorkflowTaskCompletedRequest request;
 };
 
 struct FailWorkflowTask {
   state::TaskToken token;
-  api::RespondWorkflowTaskFailedRequest request;
+  wire::RespondWorkflowTaskFailedRequest request;
 };
 
 struct ResetSticky {};
@@ -102,8 +102,8 @@ using Input = std::variant<SignalWorkflow, RequestCancelWorkflow, TerminateWorkf
 
 // A run is to be created, by a client, by a parent (parent is set), or by its predecessor.
 struct StartRequest {
-  api::StartWorkflowExecutionRequest request;  // defaults filled in; workflow_id_reuse/conflict policies as the caller gave them
-  std::optional<api::SignalWithStartWorkflowExecutionRequest> signal;  // signal-with-start: where the signal comes from
+  wire::StartWorkflowExecutionRequest request;  // defaults filled in; workflow_id_reuse/conflict policies as the caller gave them
+  std::optional<wire::SignalWithStartWorkflowExecutionRequest> signal;  // signal-with-start: where the signal comes from
   std::optional<state::ParentInfo> parent;
   std::optional<temporal::api::common::v1::WorkflowExecution> root;
 };

@@ -1,12 +1,12 @@
 #include <algorithm>
 
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 
-NewRun new_run(Beginning beginning, const Context& context, const std::function<void(Run&)>& before_first_task) {
+NewRun new_run(Beginning beginning, const Context& context, const std::function<void(Step&)>& before_first_task) {
   NewRun created;
-  state::RunState& run = created.state;
+  state::RunState& state = created.state;
   auto& attributes = beginning.attributes;
   if (beginning.run_id.empty()) beginning.run_id = context.random.uuid();
   if (attributes.original_execution_run_id().empty()) attributes.set_original_execution_run_id(beginning.run_id);
@@ -14,48 +14,48 @@ NewRun new_run(Beginning beginning, const Context& context, const std::function<
   attributes.set_workflow_id(beginning.workflow_id);
   attributes.set_attempt(std::max(attributes.attempt(), 1));
 
-  run.set_namespace_id(context.ns.id);
-  run.set_namespace_(context.ns.name);
-  run.set_workflow_id(beginning.workflow_id);
-  run.set_run_id(beginning.run_id);
-  run.set_first_run_id(attributes.first_execution_run_id());
-  run.set_original_run_id(attributes.original_execution_run_id());
-  run.set_continued_run_id(attributes.continued_execution_run_id());
-  run.set_initiator(attributes.initiator());
-  run.set_start_request_id(beginning.request_id);
-  run.set_workflow_type(attributes.workflow_type().name());
-  run.set_task_queue(attributes.task_queue().name());
-  run.set_status(enums::WORKFLOW_EXECUTION_STATUS_RUNNING);
-  run.set_next_event_id(1);
-  run.set_identity(attributes.identity());
-  run.set_id_reuse_policy(beginning.id_reuse_policy);
-  run.set_attempt(attributes.attempt());
-  run.set_cron_schedule(attributes.cron_schedule());
-  *run.mutable_workflow_task_timeout() = attributes.workflow_task_timeout();
-  *run.mutable_execution_timeout() = attributes.workflow_execution_timeout();
-  *run.mutable_run_timeout() = attributes.workflow_run_timeout();
-  if (attributes.has_memo()) *run.mutable_memo() = attributes.memo();
-  if (attributes.has_search_attributes()) *run.mutable_search_attributes() = attributes.search_attributes();
-  if (attributes.has_priority()) *run.mutable_priority() = attributes.priority();
-  if (attributes.has_retry_policy()) *run.mutable_retry_policy() = attributes.retry_policy();
-  if (attributes.has_header()) *run.mutable_header() = attributes.header();
+  state.set_namespace_id(context.ns.id);
+  state.set_namespace_(context.ns.name);
+  state.set_workflow_id(beginning.workflow_id);
+  state.set_run_id(beginning.run_id);
+  state.set_first_run_id(attributes.first_execution_run_id());
+  state.set_original_run_id(attributes.original_execution_run_id());
+  state.set_continued_run_id(attributes.continued_execution_run_id());
+  state.set_initiator(attributes.initiator());
+  state.set_start_request_id(beginning.request_id);
+  state.set_workflow_type(attributes.workflow_type().name());
+  state.set_task_queue(attributes.task_queue().name());
+  state.set_status(enums::WORKFLOW_EXECUTION_STATUS_RUNNING);
+  state.set_next_event_id(1);
+  state.set_identity(attributes.identity());
+  state.set_id_reuse_policy(beginning.id_reuse_policy);
+  state.set_attempt(attributes.attempt());
+  state.set_cron_schedule(attributes.cron_schedule());
+  *state.mutable_workflow_task_timeout() = attributes.workflow_task_timeout();
+  *state.mutable_execution_timeout() = attributes.workflow_execution_timeout();
+  *state.mutable_run_timeout() = attributes.workflow_run_timeout();
+  if (attributes.has_memo()) *state.mutable_memo() = attributes.memo();
+  if (attributes.has_search_attributes()) *state.mutable_search_attributes() = attributes.search_attributes();
+  if (attributes.has_priority()) *state.mutable_priority() = attributes.priority();
+  if (attributes.has_retry_policy()) *state.mutable_retry_policy() = attributes.retry_policy();
+  if (attributes.has_header()) *state.mutable_header() = attributes.header();
   // What a later run of the chain begins with is kept; otherwise it stands in event 1 alone.
-  if ((attributes.has_retry_policy() || !attributes.cron_schedule().empty()) && attributes.has_input()) *run.mutable_input() = attributes.input();
-  if (attributes.has_last_completion_result()) *run.mutable_last_completion_result() = attributes.last_completion_result();
-  if (attributes.has_continued_failure()) *run.mutable_last_failure() = attributes.continued_failure();
-  if (beginning.user_metadata.ByteSizeLong() > 0) *run.mutable_user_metadata() = beginning.user_metadata;
+  if ((attributes.has_retry_policy() || !attributes.cron_schedule().empty()) && attributes.has_input()) *state.mutable_input() = attributes.input();
+  if (attributes.has_last_completion_result()) *state.mutable_last_completion_result() = attributes.last_completion_result();
+  if (attributes.has_continued_failure()) *state.mutable_last_failure() = attributes.continued_failure();
+  if (beginning.user_metadata.ByteSizeLong() > 0) *state.mutable_user_metadata() = beginning.user_metadata;
   if (beginning.parent) {
-    *run.mutable_parent() = *beginning.parent;
+    *state.mutable_parent() = *beginning.parent;
     attributes.set_parent_workflow_namespace(beginning.parent->namespace_());
     attributes.set_parent_workflow_namespace_id(beginning.parent->namespace_id());
     attributes.mutable_parent_workflow_execution()->set_workflow_id(beginning.parent->workflow_id());
     attributes.mutable_parent_workflow_execution()->set_run_id(beginning.parent->run_id());
     attributes.set_parent_initiated_event_id(beginning.parent->initiated_event_id());
   }
-  if (attributes.has_root_workflow_execution()) *run.mutable_root() = attributes.root_workflow_execution();
+  if (attributes.has_root_workflow_execution()) *state.mutable_root() = attributes.root_workflow_execution();
   if (!attributes.has_root_workflow_execution()) {
-    attributes.mutable_root_workflow_execution()->set_workflow_id(run.workflow_id());
-    attributes.mutable_root_workflow_execution()->set_run_id(run.run_id());
+    attributes.mutable_root_workflow_execution()->set_workflow_id(state.workflow_id());
+    attributes.mutable_root_workflow_execution()->set_run_id(state.run_id());
   }
 
   const absl::Time begun = context.now;
@@ -65,36 +65,36 @@ NewRun new_run(Beginning beginning, const Context& context, const std::function<
   if (execution_end == absl::InfiniteFuture() && execution_timeout > absl::ZeroDuration()) execution_end = first_task + execution_timeout;
   absl::Duration run_timeout = to_duration(attributes.workflow_run_timeout());
   if (execution_end != absl::InfiniteFuture()) {
-    set(run.mutable_execution_expiration(), execution_end);
+    set(state.mutable_execution_expiration(), execution_end);
     set(attributes.mutable_workflow_execution_expiration_time(), execution_end);
   }
-  if (run_timeout > absl::ZeroDuration()) set(run.mutable_run_expiration(), first_task + run_timeout);
-  set(run.mutable_start_time(), begun);
-  set(run.mutable_execution_time(), first_task);
+  if (run_timeout > absl::ZeroDuration()) set(state.mutable_run_expiration(), first_task + run_timeout);
+  set(state.mutable_start_time(), begun);
+  set(state.mutable_execution_time(), first_task);
   set(attributes.mutable_first_workflow_task_backoff(), beginning.backoff);
-  run.set_awaiting_first_task(beginning.awaits_parent);
-  if (beginning.backoff > absl::ZeroDuration()) set(run.mutable_first_task_backoff_until(), first_task);
+  state.set_awaiting_first_task(beginning.awaits_parent);
+  if (beginning.backoff > absl::ZeroDuration()) set(state.mutable_first_task_backoff_until(), first_task);
 
-  Run first(run, context);
+  Step first(state, context);
   auto& event = first.append(enums::EVENT_TYPE_WORKFLOW_EXECUTION_STARTED);
   if (beginning.user_metadata.ByteSizeLong() > 0) *event.mutable_user_metadata() = beginning.user_metadata;
   *event.mutable_workflow_execution_started_event_attributes() = std::move(attributes);
   if (before_first_task) before_first_task(first);
   schedule_workflow_task(first);
   first.effects.visibility_changed = true;
-  run.set_state_transition_count(1);
+  state.set_state_transition_count(1);
   for (const HistoryEvent& written : first.effects.events) {
-    run.set_history_size_bytes(run.history_size_bytes() + static_cast<int64_t>(written.ByteSizeLong()));
+    state.set_history_size_bytes(state.history_size_bytes() + static_cast<int64_t>(written.ByteSizeLong()));
   }
   created.effects = std::move(first.effects);
   return created;
 }
 
-Beginning continued(const Run& run, enums::ContinueAsNewInitiator initiator) {
-  const state::RunState& state = run.state;
+Beginning continued(const Step& step, enums::ContinueAsNewInitiator initiator) {
+  const state::RunState& state = step.state;
   Beginning next;
   next.workflow_id = state.workflow_id();
-  next.request_id = run.context.random.uuid();
+  next.request_id = step.context.random.uuid();
   next.id_reuse_policy = state.id_reuse_policy();
   if (state.has_parent()) next.parent = state.parent();
   next.user_metadata = state.user_metadata();

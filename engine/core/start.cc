@@ -1,7 +1,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "engine/core/error.h"
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {
@@ -45,9 +45,9 @@ Beginning beginning_of(const StartRequest& start, const Context& context) {
   return beginning;
 }
 
-absl::Status deliver_signal(Run& run, const StartRequest& start) {
+absl::Status deliver_signal(Step& step, const StartRequest& start) {
   const auto& given = *start.signal;
-  return signal(run, given.signal_name(), given.has_signal_input() ? &given.signal_input() : nullptr, given.has_header() ? &given.header() : nullptr,
+  return signal(step, given.signal_name(), given.has_signal_input() ? &given.signal_input() : nullptr, given.has_header() ? &given.header() : nullptr,
                 given.identity(), given.request_id(), nullptr);
 }
 
@@ -70,12 +70,12 @@ absl::Status check_reuse(const StartRequest& start, const CurrentRun& closed) {
   }
 }
 
-Transition finish(Run& run) {
+Transition finish(Step& step) {
   Transition transition;
-  transition.effects = std::move(run.effects);
-  transition.successor = std::move(run.successor);
-  transition.changed = run.changed;
-  transition.durable = run.durable;
+  transition.effects = std::move(step.effects);
+  transition.successor = std::move(step.successor);
+  transition.changed = step.changed;
+  transition.durable = step.durable;
   return transition;
 }
 
@@ -88,8 +88,8 @@ void account(state::RunState& state, const Effects& effects) {
 
 void create(const StartRequest& start, const Context& context, StartResult& result) {
   absl::Status signalled;
-  NewRun created = new_run(beginning_of(start, context), context, [&](Run& run) {
-    if (start.signal) signalled = deliver_signal(run, start);
+  NewRun created = new_run(beginning_of(start, context), context, [&](Step& step) {
+    if (start.signal) signalled = deliver_signal(step, start);
   });
   if (!signalled.ok()) {
     result.status = signalled;
@@ -99,9 +99,9 @@ void create(const StartRequest& start, const Context& context, StartResult& resu
   result.created = true;
   const bool eager = start.request.request_eager_execution() && created.state.has_workflow_task();
   if (eager) {
-    Run run(created.state, context);
-    result.eager_task = begin_task(run, start.request.identity(), start.request.request_id(), false);
-    for (HistoryEvent& event : run.effects.events) created.effects.events.push_back(std::move(event));
+    Step step(created.state, context);
+    result.eager_task = begin_task(step, start.request.identity(), start.request.request_id(), false);
+    for (HistoryEvent& event : step.effects.events) created.effects.events.push_back(std::move(event));
     created.effects.dispatch_workflow_task = false;
   }
   result.created_run = std::move(created);
@@ -138,7 +138,7 @@ StartResult start(const StartRequest& request, const CurrentRun* current, const 
   if (conflict == enums::WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED) {
     conflict = request.signal ? enums::WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING : enums::WORKFLOW_ID_CONFLICT_POLICY_FAIL;
   }
-  Run open(*current->open, context);
+  Step open(*current->open, context);
   switch (conflict) {
     case enums::WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING:
       result.run_id = current->run_id;
@@ -162,8 +162,8 @@ StartResult start(const StartRequest& request, const CurrentRun* current, const 
   }
 }
 
-api::StartWorkflowExecutionRequest start_part(const api::SignalWithStartWorkflowExecutionRequest& request) {
-  api::StartWorkflowExecutionRequest start;
+wire::StartWorkflowExecutionRequest start_part(const wire::SignalWithStartWorkflowExecutionRequest& request) {
+  wire::StartWorkflowExecutionRequest start;
   start.set_namespace_(request.namespace_());
   start.set_workflow_id(request.workflow_id());
   *start.mutable_workflow_type() = request.workflow_type();

@@ -33,19 +33,19 @@ struct Effects {
 // A worker got a workflow task: all of the poll's answer but history, which the shard adds as bytes: events
 // history_first..history_last, then transient_events.
 struct WorkflowTaskStarted {
-  api::PollWorkflowTaskQueueResponse response;
+  wire::PollWorkflowTaskQueueResponse response;
   int64_t history_first = 1;
   int64_t history_last = 0;
   std::vector<temporal::api::history::v1::HistoryEvent> transient_events;
 };
 
 struct WorkflowTaskCompleted {
-  api::RespondWorkflowTaskCompletedResponse response;  // activity_tasks: the eager ones
+  wire::RespondWorkflowTaskCompletedResponse response;  // activity_tasks: the eager ones
   std::optional<WorkflowTaskStarted> next_task;        // return_new_workflow_task
 };
 
 struct ActivityStarted {
-  api::PollActivityTaskQueueResponse response;
+  wire::PollActivityTaskQueueResponse response;
 };
 
 struct ActivityHeartbeatRecorded {

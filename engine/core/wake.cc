@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 namespace skald::core {
 namespace {

@@ -45,11 +45,11 @@ worker::Done<T> InProcessTransport::ending_poll(uint64_t id, worker::Done<T> don
   };
 }
 
-void InProcessTransport::poll_workflow_task(worker::api::PollWorkflowTaskQueueRequest request,
-                                            worker::Done<worker::api::PollWorkflowTaskQueueResponse> done) {
+void InProcessTransport::poll_workflow_task(worker::wire::PollWorkflowTaskQueueRequest request,
+                                            worker::Done<worker::wire::PollWorkflowTaskQueueResponse> done) {
   auto poll = begin_poll(request.namespace_());
   if (!poll) return done(absl::CancelledError("the worker is shutting down"));
-  auto ending = ending_poll<worker::api::PollWorkflowTaskQueueResponse>(poll->first, std::move(done));
+  auto ending = ending_poll<worker::wire::PollWorkflowTaskQueueResponse>(poll->first, std::move(done));
   engine_.poll_workflow_task(std::move(poll->second), std::move(request),
                              [ending = std::move(ending)](absl::StatusOr<shard::WorkflowTask> task) mutable {
                                if (!task.ok()) return ending(task.status());
@@ -59,28 +59,28 @@ void InProcessTransport::poll_workflow_task(worker::api::PollWorkflowTaskQueueRe
                              });
 }
 
-void InProcessTransport::poll_activity_task(worker::api::PollActivityTaskQueueRequest request,
-                                            worker::Done<worker::api::PollActivityTaskQueueResponse> done) {
+void InProcessTransport::poll_activity_task(worker::wire::PollActivityTaskQueueRequest request,
+                                            worker::Done<worker::wire::PollActivityTaskQueueResponse> done) {
   auto poll = begin_poll(request.namespace_());
   if (!poll) return done(absl::CancelledError("the worker is shutting down"));
   engine_.poll_activity_task(std::move(poll->second), std::move(request),
-                             ending_poll<worker::api::PollActivityTaskQueueResponse>(poll->first, std::move(done)));
+                             ending_poll<worker::wire::PollActivityTaskQueueResponse>(poll->first, std::move(done)));
 }
 
-void InProcessTransport::complete_workflow_task(worker::api::RespondWorkflowTaskCompletedRequest request,
-                                                worker::Done<worker::api::RespondWorkflowTaskCompletedResponse> done) {
+void InProcessTransport::complete_workflow_task(worker::wire::RespondWorkflowTaskCompletedRequest request,
+                                                worker::Done<worker::wire::RespondWorkflowTaskCompletedResponse> done) {
   forward(&shard::Engine::complete_workflow_task, std::move(request), std::move(done));
 }
-void InProcessTransport::fail_workflow_task(worker::api::RespondWorkflowTaskFailedRequest request,
-                                            worker::Done<worker::api::RespondWorkflowTaskFailedResponse> done) {
+void InProcessTransport::fail_workflow_task(worker::wire::RespondWorkflowTaskFailedRequest request,
+                                            worker::Done<worker::wire::RespondWorkflowTaskFailedResponse> done) {
   forward(&shard::Engine::fail_workflow_task, std::move(request), std::move(done));
 }
-void InProcessTransport::answer_query(worker::api::RespondQueryTaskCompletedRequest request,
-                                      worker::Done<worker::api::RespondQueryTaskCompletedResponse> done) {
+void InProcessTransport::answer_query(worker::wire::RespondQueryTaskCompletedRequest request,
+                                      worker::Done<worker::wire::RespondQueryTaskCompletedResponse> done) {
   forward(&shard::Engine::answer_query, std::move(request), std::move(done));
 }
-void InProcessTransport::read_history(worker::api::GetWorkflowExecutionHistoryRequest request,
-                                      worker::Done<worker::api::GetWorkflowExecutionHistoryResponse> done) {
+void InProcessTransport::read_history(worker::wire::GetWorkflowExecutionHistoryRequest request,
+                                      worker::Done<worker::wire::GetWorkflowExecutionHistoryResponse> done) {
   auto ns = namespaces_.by_name(request.namespace_());
   if (ns == nullptr) return done(namespaces::namespace_not_found(request.namespace_()));
   shard::HistoryRequest history;
@@ -92,32 +92,32 @@ void InProcessTransport::read_history(worker::api::GetWorkflowExecutionHistoryRe
   engine_.read_history(shard::Call{std::move(ns), absl::InfiniteFuture(), nullptr}, std::move(history),
                        [done = std::move(done)](absl::StatusOr<shard::HistoryPage> page) mutable {
                          if (!page.ok()) return done(page.status());
-                         worker::api::GetWorkflowExecutionHistoryResponse response;
+                         worker::wire::GetWorkflowExecutionHistoryResponse response;
                          response.set_next_page_token(page->next_page_token);
                          if (!response.mutable_history()->ParseFromString(page->history))
                            return done(absl::DataLossError("the history is damaged"));
                          done(std::move(response));
                        });
 }
-void InProcessTransport::complete_activity(worker::api::RespondActivityTaskCompletedRequest request,
-                                           worker::Done<worker::api::RespondActivityTaskCompletedResponse> done) {
+void InProcessTransport::complete_activity(worker::wire::RespondActivityTaskCompletedRequest request,
+                                           worker::Done<worker::wire::RespondActivityTaskCompletedResponse> done) {
   forward(&shard::Engine::complete_activity, std::move(request), std::move(done));
 }
-void InProcessTransport::fail_activity(worker::api::RespondActivityTaskFailedRequest request,
-                                       worker::Done<worker::api::RespondActivityTaskFailedResponse> done) {
+void InProcessTransport::fail_activity(worker::wire::RespondActivityTaskFailedRequest request,
+                                       worker::Done<worker::wire::RespondActivityTaskFailedResponse> done) {
   forward(&shard::Engine::fail_activity, std::move(request), std::move(done));
 }
-void InProcessTransport::cancel_activity(worker::api::RespondActivityTaskCanceledRequest request,
-                                         worker::Done<worker::api::RespondActivityTaskCanceledResponse> done) {
+void InProcessTransport::cancel_activity(worker::wire::RespondActivityTaskCanceledRequest request,
+                                         worker::Done<worker::wire::RespondActivityTaskCanceledResponse> done) {
   forward(&shard::Engine::cancel_activity, std::move(request), std::move(done));
 }
-void InProcessTransport::heartbeat(worker::api::RecordActivityTaskHeartbeatRequest request,
-                                   worker::Done<worker::api::RecordActivityTaskHeartbeatResponse> done) {
+void InProcessTransport::heartbeat(worker::wire::RecordActivityTaskHeartbeatRequest request,
+                                   worker::Done<worker::wire::RecordActivityTaskHeartbeatResponse> done) {
   forward(&shard::Engine::heartbeat, std::move(request), std::move(done));
 }
 
-void InProcessTransport::shutdown_worker(worker::api::ShutdownWorkerRequest request,
-                                         worker::Done<worker::api::ShutdownWorkerResponse> done) {
+void InProcessTransport::shutdown_worker(worker::wire::ShutdownWorkerRequest request,
+                                         worker::Done<worker::wire::ShutdownWorkerResponse> done) {
   forward(&shard::Engine::shutdown_worker, std::move(request), std::move(done));
 }
 

@@ -18,25 +18,25 @@ class InProcessTransport final : public worker::WorkerTransport {
   InProcessTransport(shard::Engine& engine, const namespaces::Registry& namespaces, const base::Clock& clock, base::Executor& executor)
       : engine_(engine), namespaces_(namespaces), clock_(clock), executor_(executor) {}
 
-  void poll_workflow_task(worker::api::PollWorkflowTaskQueueRequest request, worker::Done<worker::api::PollWorkflowTaskQueueResponse> done) override;
-  void complete_workflow_task(worker::api::RespondWorkflowTaskCompletedRequest request,
-                              worker::Done<worker::api::RespondWorkflowTaskCompletedResponse> done) override;
-  void fail_workflow_task(worker::api::RespondWorkflowTaskFailedRequest request,
-                          worker::Done<worker::api::RespondWorkflowTaskFailedResponse> done) override;
-  void answer_query(worker::api::RespondQueryTaskCompletedRequest request,
-                    worker::Done<worker::api::RespondQueryTaskCompletedResponse> done) override;
-  void read_history(worker::api::GetWorkflowExecutionHistoryRequest request,
-                    worker::Done<worker::api::GetWorkflowExecutionHistoryResponse> done) override;
-  void poll_activity_task(worker::api::PollActivityTaskQueueRequest request, worker::Done<worker::api::PollActivityTaskQueueResponse> done) override;
-  void complete_activity(worker::api::RespondActivityTaskCompletedRequest request,
-                         worker::Done<worker::api::RespondActivityTaskCompletedResponse> done) override;
-  void fail_activity(worker::api::RespondActivityTaskFailedRequest request,
-                     worker::Done<worker::api::RespondActivityTaskFailedResponse> done) override;
-  void cancel_activity(worker::api::RespondActivityTaskCanceledRequest request,
-                       worker::Done<worker::api::RespondActivityTaskCanceledResponse> done) override;
-  void heartbeat(worker::api::RecordActivityTaskHeartbeatRequest request,
-                 worker::Done<worker::api::RecordActivityTaskHeartbeatResponse> done) override;
-  void shutdown_worker(worker::api::ShutdownWorkerRequest request, worker::Done<worker::api::ShutdownWorkerResponse> done) override;
+  void poll_workflow_task(worker::wire::PollWorkflowTaskQueueRequest request, worker::Done<worker::wire::PollWorkflowTaskQueueResponse> done) override;
+  void complete_workflow_task(worker::wire::RespondWorkflowTaskCompletedRequest request,
+                              worker::Done<worker::wire::RespondWorkflowTaskCompletedResponse> done) override;
+  void fail_workflow_task(worker::wire::RespondWorkflowTaskFailedRequest request,
+                          worker::Done<worker::wire::RespondWorkflowTaskFailedResponse> done) override;
+  void answer_query(worker::wire::RespondQueryTaskCompletedRequest request,
+                    worker::Done<worker::wire::RespondQueryTaskCompletedResponse> done) override;
+  void read_history(worker::wire::GetWorkflowExecutionHistoryRequest request,
+                    worker::Done<worker::wire::GetWorkflowExecutionHistoryResponse> done) override;
+  void poll_activity_task(worker::wire::PollActivityTaskQueueRequest request, worker::Done<worker::wire::PollActivityTaskQueueResponse> done) override;
+  void complete_activity(worker::wire::RespondActivityTaskCompletedRequest request,
+                         worker::Done<worker::wire::RespondActivityTaskCompletedResponse> done) override;
+  void fail_activity(worker::wire::RespondActivityTaskFailedRequest request,
+                     worker::Done<worker::wire::RespondActivityTaskFailedResponse> done) override;
+  void cancel_activity(worker::wire::RespondActivityTaskCanceledRequest request,
+                       worker::Done<worker::wire::RespondActivityTaskCanceledResponse> done) override;
+  void heartbeat(worker::wire::RecordActivityTaskHeartbeatRequest request,
+                 worker::Done<worker::wire::RecordActivityTaskHeartbeatResponse> done) override;
+  void shutdown_worker(worker::wire::ShutdownWorkerRequest request, worker::Done<worker::wire::ShutdownWorkerResponse> done) override;
   // Ends open polls and lets no new one through; answers of tasks that run still pass.
   void shutdown() override;
 

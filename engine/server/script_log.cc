@@ -2,7 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "lua/run.h"
+#include "lua/script.h"
 
 namespace skald::server {
 

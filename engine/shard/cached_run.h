@@ -32,7 +32,7 @@ struct PendingQuery {
   std::string id;
   temporal::api::query::v1::WorkflowQuery query;
   absl::Time deadline;
-  absl::AnyInvocable<void(absl::StatusOr<core::api::QueryWorkflowResponse>)> done;
+  absl::AnyInvocable<void(absl::StatusOr<core::wire::QueryWorkflowResponse>)> done;
   enum class Stage { kWaiting, kQueued, kWithWorker } stage = Stage::kWaiting;
 };
 

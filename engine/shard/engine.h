@@ -15,7 +15,7 @@
 
 namespace skald::shard {
 
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 
 // Called exactly once, on any thread; must not block.
 template <typename T>
@@ -32,7 +32,7 @@ struct Call {
 
 // A poll's answer, history apart: `history` is the wire form of temporal.api.history.v1.History.
 struct WorkflowTask {
-  api::PollWorkflowTaskQueueResponse head;
+  wire::PollWorkflowTaskQueueResponse head;
   std::string history;
 };
 
@@ -65,50 +65,50 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  virtual void start_workflow(Call call, api::StartWorkflowExecutionRequest request, Done<api::StartWorkflowExecutionResponse> done) = 0;
-  virtual void signal_with_start(Call call, api::SignalWithStartWorkflowExecutionRequest request,
-                                 Done<api::SignalWithStartWorkflowExecutionResponse> done) = 0;
-  virtual void signal_workflow(Call call, api::SignalWorkflowExecutionRequest request, Done<api::SignalWorkflowExecutionResponse> done) = 0;
-  virtual void request_cancel(Call call, api::RequestCancelWorkflowExecutionRequest request,
-                              Done<api::RequestCancelWorkflowExecutionResponse> done) = 0;
-  virtual void terminate(Call call, api::TerminateWorkflowExecutionRequest request, Done<api::TerminateWorkflowExecutionResponse> done) = 0;
-  virtual void describe(Call call, api::DescribeWorkflowExecutionRequest request, Done<api::DescribeWorkflowExecutionResponse> done) = 0;
-  virtual void query(Call call, api::QueryWorkflowRequest request, Done<api::QueryWorkflowResponse> done) = 0;
+  virtual void start_workflow(Call call, wire::StartWorkflowExecutionRequest request, Done<wire::StartWorkflowExecutionResponse> done) = 0;
+  virtual void signal_with_start(Call call, wire::SignalWithStartWorkflowExecutionRequest request,
+                                 Done<wire::SignalWithStartWorkflowExecutionResponse> done) = 0;
+  virtual void signal_workflow(Call call, wire::SignalWorkflowExecutionRequest request, Done<wire::SignalWorkflowExecutionResponse> done) = 0;
+  virtual void request_cancel(Call call, wire::RequestCancelWorkflowExecutionRequest request,
+                              Done<wire::RequestCancelWorkflowExecutionResponse> done) = 0;
+  virtual void terminate(Call call, wire::TerminateWorkflowExecutionRequest request, Done<wire::TerminateWorkflowExecutionResponse> done) = 0;
+  virtual void describe(Call call, wire::DescribeWorkflowExecutionRequest request, Done<wire::DescribeWorkflowExecutionResponse> done) = 0;
+  virtual void query(Call call, wire::QueryWorkflowRequest request, Done<wire::QueryWorkflowResponse> done) = 0;
 
   virtual void read_history(Call call, HistoryRequest request, Done<HistoryPage> done) = 0;
   virtual void read_history_reverse(Call call, HistoryRequest request, Done<HistoryPage> done) = 0;
 
   // Long polls: an empty task token when nothing came before the deadline (60 s at most), the cancellation, or the worker's shutdown.
-  virtual void poll_workflow_task(Call call, api::PollWorkflowTaskQueueRequest request, Done<WorkflowTask> done) = 0;
-  virtual void complete_workflow_task(Call call, api::RespondWorkflowTaskCompletedRequest request,
-                                      Done<api::RespondWorkflowTaskCompletedResponse> done) = 0;
-  virtual void fail_workflow_task(Call call, api::RespondWorkflowTaskFailedRequest request,
-                                  Done<api::RespondWorkflowTaskFailedResponse> done) = 0;
-  virtual void answer_query(Call call, api::RespondQueryTaskCompletedRequest request, Done<api::RespondQueryTaskCompletedResponse> done) = 0;
-  virtual void reset_sticky(Call call, api::ResetStickyTaskQueueRequest request, Done<api::ResetStickyTaskQueueResponse> done) = 0;
+  virtual void poll_workflow_task(Call call, wire::PollWorkflowTaskQueueRequest request, Done<WorkflowTask> done) = 0;
+  virtual void complete_workflow_task(Call call, wire::RespondWorkflowTaskCompletedRequest request,
+                                      Done<wire::RespondWorkflowTaskCompletedResponse> done) = 0;
+  virtual void fail_workflow_task(Call call, wire::RespondWorkflowTaskFailedRequest request,
+                                  Done<wire::RespondWorkflowTaskFailedResponse> done) = 0;
+  virtual void answer_query(Call call, wire::RespondQueryTaskCompletedRequest request, Done<wire::RespondQueryTaskCompletedResponse> done) = 0;
+  virtual void reset_sticky(Call call, wire::ResetStickyTaskQueueRequest request, Done<wire::ResetStickyTaskQueueResponse> done) = 0;
   // Ends the polls of this worker's sticky queue and identity.
-  virtual void shutdown_worker(Call call, api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) = 0;
+  virtual void shutdown_worker(Call call, wire::ShutdownWorkerRequest request, Done<wire::ShutdownWorkerResponse> done) = 0;
 
-  virtual void poll_activity_task(Call call, api::PollActivityTaskQueueRequest request, Done<api::PollActivityTaskQueueResponse> done) = 0;
-  virtual void complete_activity(Call call, api::RespondActivityTaskCompletedRequest request,
-                                 Done<api::RespondActivityTaskCompletedResponse> done) = 0;
-  virtual void complete_activity_by_id(Call call, api::RespondActivityTaskCompletedByIdRequest request,
-                                       Done<api::RespondActivityTaskCompletedByIdResponse> done) = 0;
-  virtual void fail_activity(Call call, api::RespondActivityTaskFailedRequest request, Done<api::RespondActivityTaskFailedResponse> done) = 0;
-  virtual void fail_activity_by_id(Call call, api::RespondActivityTaskFailedByIdRequest request,
-                                   Done<api::RespondActivityTaskFailedByIdResponse> done) = 0;
-  virtual void cancel_activity(Call call, api::RespondActivityTaskCanceledRequest request,
-                               Done<api::RespondActivityTaskCanceledResponse> done) = 0;
-  virtual void cancel_activity_by_id(Call call, api::RespondActivityTaskCanceledByIdRequest request,
-                                     Done<api::RespondActivityTaskCanceledByIdResponse> done) = 0;
-  virtual void heartbeat(Call call, api::RecordActivityTaskHeartbeatRequest request, Done<api::RecordActivityTaskHeartbeatResponse> done) = 0;
-  virtual void heartbeat_by_id(Call call, api::RecordActivityTaskHeartbeatByIdRequest request,
-                               Done<api::RecordActivityTaskHeartbeatByIdResponse> done) = 0;
+  virtual void poll_activity_task(Call call, wire::PollActivityTaskQueueRequest request, Done<wire::PollActivityTaskQueueResponse> done) = 0;
+  virtual void complete_activity(Call call, wire::RespondActivityTaskCompletedRequest request,
+                                 Done<wire::RespondActivityTaskCompletedResponse> done) = 0;
+  virtual void complete_activity_by_id(Call call, wire::RespondActivityTaskCompletedByIdRequest request,
+                                       Done<wire::RespondActivityTaskCompletedByIdResponse> done) = 0;
+  virtual void fail_activity(Call call, wire::RespondActivityTaskFailedRequest request, Done<wire::RespondActivityTaskFailedResponse> done) = 0;
+  virtual void fail_activity_by_id(Call call, wire::RespondActivityTaskFailedByIdRequest request,
+                                   Done<wire::RespondActivityTaskFailedByIdResponse> done) = 0;
+  virtual void cancel_activity(Call call, wire::RespondActivityTaskCanceledRequest request,
+                               Done<wire::RespondActivityTaskCanceledResponse> done) = 0;
+  virtual void cancel_activity_by_id(Call call, wire::RespondActivityTaskCanceledByIdRequest request,
+                                     Done<wire::RespondActivityTaskCanceledByIdResponse> done) = 0;
+  virtual void heartbeat(Call call, wire::RecordActivityTaskHeartbeatRequest request, Done<wire::RecordActivityTaskHeartbeatResponse> done) = 0;
+  virtual void heartbeat_by_id(Call call, wire::RecordActivityTaskHeartbeatByIdRequest request,
+                               Done<wire::RecordActivityTaskHeartbeatByIdResponse> done) = 0;
 
-  virtual void describe_task_queue(Call call, api::DescribeTaskQueueRequest request, Done<api::DescribeTaskQueueResponse> done) = 0;
+  virtual void describe_task_queue(Call call, wire::DescribeTaskQueueRequest request, Done<wire::DescribeTaskQueueResponse> done) = 0;
   virtual void list(Call call, store::VisibilityQuery query, size_t page_size, std::string page_token,
-                    Done<api::ListWorkflowExecutionsResponse> done) = 0;
-  virtual void count(Call call, store::VisibilityQuery query, Done<api::CountWorkflowExecutionsResponse> done) = 0;
+                    Done<wire::ListWorkflowExecutionsResponse> done) = 0;
+  virtual void count(Call call, store::VisibilityQuery query, Done<wire::CountWorkflowExecutionsResponse> done) = 0;
 
   virtual Statistics statistics() const = 0;
 };

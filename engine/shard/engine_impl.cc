@@ -61,10 +61,10 @@ Owner& EngineImpl::owner_of(const store::WorkflowKey& key) {
   return *owners_[static_cast<size_t>(after - first_slots_.begin()) - 1];
 }
 
-void EngineImpl::start_workflow(Call call, api::StartWorkflowExecutionRequest request, Done<api::StartWorkflowExecutionResponse> done) {
+void EngineImpl::start_workflow(Call call, wire::StartWorkflowExecutionRequest request, Done<wire::StartWorkflowExecutionResponse> done) {
   store::WorkflowKey key{call.ns->id, request.workflow_id()};
   Owner& owner = owner_of(key);
-  auto shared = std::make_shared<Done<api::StartWorkflowExecutionResponse>>(std::move(done));
+  auto shared = std::make_shared<Done<wire::StartWorkflowExecutionResponse>>(std::move(done));
   owner.submit(
       std::move(key), "",
       [this, &owner, shared, call = std::move(call), request = std::move(request)](WorkflowEntry& entry, CachedRun*) mutable {
@@ -72,7 +72,7 @@ void EngineImpl::start_workflow(Call call, api::StartWorkflowExecutionRequest re
         start.request = std::move(request);
         owner.create(entry, start, *call.ns, [this, &owner, shared](core::StartResult& result, CachedRun* run) {
           if (!result.status.ok()) return (*shared)(result.status);
-          api::StartWorkflowExecutionResponse response;
+          wire::StartWorkflowExecutionResponse response;
           response.set_run_id(result.run_id);
           response.set_started(result.created);
           if (run != nullptr) response.set_status(run->state.status());
@@ -91,11 +91,11 @@ void EngineImpl::start_workflow(Call call, api::StartWorkflowExecutionRequest re
       [shared](const absl::Status& status) { (*shared)(status); });
 }
 
-void EngineImpl::signal_with_start(Call call, api::SignalWithStartWorkflowExecutionRequest request,
-                                   Done<api::SignalWithStartWorkflowExecutionResponse> done) {
+void EngineImpl::signal_with_start(Call call, wire::SignalWithStartWorkflowExecutionRequest request,
+                                   Done<wire::SignalWithStartWorkflowExecutionResponse> done) {
   store::WorkflowKey key{call.ns->id, request.workflow_id()};
   Owner& owner = owner_of(key);
-  auto shared = std::make_shared<Done<api::SignalWithStartWorkflowExecutionResponse>>(std::move(done));
+  auto shared = std::make_shared<Done<wire::SignalWithStartWorkflowExecutionResponse>>(std::move(done));
   owner.submit(
       std::move(key), "",
       [&owner, shared, call = std::move(call), request = std::move(request)](WorkflowEntry& entry, CachedRun*) mutable {
@@ -104,7 +104,7 @@ void EngineImpl::signal_with_start(Call call, api::SignalWithStartWorkflowExecut
         start.signal = std::move(request);
         owner.create(entry, start, *call.ns, [shared](core::StartResult& result, CachedRun*) {
           if (!result.status.ok()) return (*shared)(result.status);
-          api::SignalWithStartWorkflowExecutionResponse response;
+          wire::SignalWithStartWorkflowExecutionResponse response;
           response.set_run_id(result.run_id);
           response.set_started(result.created);
           (*shared)(std::move(response));
@@ -113,30 +113,30 @@ void EngineImpl::signal_with_start(Call call, api::SignalWithStartWorkflowExecut
       [shared](const absl::Status& status) { (*shared)(status); });
 }
 
-void EngineImpl::signal_workflow(Call call, api::SignalWorkflowExecutionRequest request, Done<api::SignalWorkflowExecutionResponse> done) {
+void EngineImpl::signal_workflow(Call call, wire::SignalWorkflowExecutionRequest request, Done<wire::SignalWorkflowExecutionResponse> done) {
   store::WorkflowKey key{call.ns->id, request.workflow_execution().workflow_id()};
   std::string run_id = request.workflow_execution().run_id();
-  apply<api::SignalWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::SignalWorkflow{std::move(request)}, std::move(done),
-                                              [](core::Output&) { return api::SignalWorkflowExecutionResponse(); });
+  apply<wire::SignalWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::SignalWorkflow{std::move(request)}, std::move(done),
+                                              [](core::Output&) { return wire::SignalWorkflowExecutionResponse(); });
 }
 
-void EngineImpl::request_cancel(Call call, api::RequestCancelWorkflowExecutionRequest request,
-                                Done<api::RequestCancelWorkflowExecutionResponse> done) {
+void EngineImpl::request_cancel(Call call, wire::RequestCancelWorkflowExecutionRequest request,
+                                Done<wire::RequestCancelWorkflowExecutionResponse> done) {
   store::WorkflowKey key{call.ns->id, request.workflow_execution().workflow_id()};
   std::string run_id = request.workflow_execution().run_id();
-  apply<api::RequestCancelWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::RequestCancelWorkflow{std::move(request)},
-                                                     std::move(done), [](core::Output&) { return api::RequestCancelWorkflowExecutionResponse(); });
+  apply<wire::RequestCancelWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::RequestCancelWorkflow{std::move(request)},
+                                                     std::move(done), [](core::Output&) { return wire::RequestCancelWorkflowExecutionResponse(); });
 }
 
-void EngineImpl::terminate(Call call, api::TerminateWorkflowExecutionRequest request, Done<api::TerminateWorkflowExecutionResponse> done) {
+void EngineImpl::terminate(Call call, wire::TerminateWorkflowExecutionRequest request, Done<wire::TerminateWorkflowExecutionResponse> done) {
   store::WorkflowKey key{call.ns->id, request.workflow_execution().workflow_id()};
   std::string run_id = request.workflow_execution().run_id();
-  apply<api::TerminateWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::TerminateWorkflow{std::move(request)}, std::move(done),
-                                                 [](core::Output&) { return api::TerminateWorkflowExecutionResponse(); });
+  apply<wire::TerminateWorkflowExecutionResponse>(std::move(key), std::move(run_id), core::TerminateWorkflow{std::move(request)}, std::move(done),
+                                                 [](core::Output&) { return wire::TerminateWorkflowExecutionResponse(); });
 }
 
-void EngineImpl::describe(Call call, api::DescribeWorkflowExecutionRequest request, Done<api::DescribeWorkflowExecutionResponse> done) {
-  using Response = api::DescribeWorkflowExecutionResponse;
+void EngineImpl::describe(Call call, wire::DescribeWorkflowExecutionRequest request, Done<wire::DescribeWorkflowExecutionResponse> done) {
+  using Response = wire::DescribeWorkflowExecutionResponse;
   on_run<Response>({call.ns->id, request.execution().workflow_id()}, request.execution().run_id(), std::move(done),
                    [](Owner& owner, WorkflowEntry&, CachedRun& run, Done<Response> answer) {
                      owner.when_durable(run, [response = core::describe(run.state), answer = std::move(answer)](const absl::Status& status) mutable {

@@ -49,43 +49,43 @@ class EngineImpl final : public Engine {
   // Answers those who wait for history, now and from now on, and those whose queries wait: the process is about to end. From any thread.
   void drain();
 
-  void start_workflow(Call call, api::StartWorkflowExecutionRequest request, Done<api::StartWorkflowExecutionResponse> done) override;
-  void signal_with_start(Call call, api::SignalWithStartWorkflowExecutionRequest request,
-                         Done<api::SignalWithStartWorkflowExecutionResponse> done) override;
-  void signal_workflow(Call call, api::SignalWorkflowExecutionRequest request, Done<api::SignalWorkflowExecutionResponse> done) override;
-  void request_cancel(Call call, api::RequestCancelWorkflowExecutionRequest request,
-                      Done<api::RequestCancelWorkflowExecutionResponse> done) override;
-  void terminate(Call call, api::TerminateWorkflowExecutionRequest request, Done<api::TerminateWorkflowExecutionResponse> done) override;
-  void describe(Call call, api::DescribeWorkflowExecutionRequest request, Done<api::DescribeWorkflowExecutionResponse> done) override;
-  void query(Call call, api::QueryWorkflowRequest request, Done<api::QueryWorkflowResponse> done) override;
+  void start_workflow(Call call, wire::StartWorkflowExecutionRequest request, Done<wire::StartWorkflowExecutionResponse> done) override;
+  void signal_with_start(Call call, wire::SignalWithStartWorkflowExecutionRequest request,
+                         Done<wire::SignalWithStartWorkflowExecutionResponse> done) override;
+  void signal_workflow(Call call, wire::SignalWorkflowExecutionRequest request, Done<wire::SignalWorkflowExecutionResponse> done) override;
+  void request_cancel(Call call, wire::RequestCancelWorkflowExecutionRequest request,
+                      Done<wire::RequestCancelWorkflowExecutionResponse> done) override;
+  void terminate(Call call, wire::TerminateWorkflowExecutionRequest request, Done<wire::TerminateWorkflowExecutionResponse> done) override;
+  void describe(Call call, wire::DescribeWorkflowExecutionRequest request, Done<wire::DescribeWorkflowExecutionResponse> done) override;
+  void query(Call call, wire::QueryWorkflowRequest request, Done<wire::QueryWorkflowResponse> done) override;
   void read_history(Call call, HistoryRequest request, Done<HistoryPage> done) override;
   void read_history_reverse(Call call, HistoryRequest request, Done<HistoryPage> done) override;
-  void poll_workflow_task(Call call, api::PollWorkflowTaskQueueRequest request, Done<WorkflowTask> done) override;
-  void complete_workflow_task(Call call, api::RespondWorkflowTaskCompletedRequest request,
-                              Done<api::RespondWorkflowTaskCompletedResponse> done) override;
-  void fail_workflow_task(Call call, api::RespondWorkflowTaskFailedRequest request, Done<api::RespondWorkflowTaskFailedResponse> done) override;
-  void answer_query(Call call, api::RespondQueryTaskCompletedRequest request, Done<api::RespondQueryTaskCompletedResponse> done) override;
-  void reset_sticky(Call call, api::ResetStickyTaskQueueRequest request, Done<api::ResetStickyTaskQueueResponse> done) override;
-  void shutdown_worker(Call call, api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) override;
-  void poll_activity_task(Call call, api::PollActivityTaskQueueRequest request, Done<api::PollActivityTaskQueueResponse> done) override;
-  void complete_activity(Call call, api::RespondActivityTaskCompletedRequest request,
-                         Done<api::RespondActivityTaskCompletedResponse> done) override;
-  void complete_activity_by_id(Call call, api::RespondActivityTaskCompletedByIdRequest request,
-                               Done<api::RespondActivityTaskCompletedByIdResponse> done) override;
-  void fail_activity(Call call, api::RespondActivityTaskFailedRequest request, Done<api::RespondActivityTaskFailedResponse> done) override;
-  void fail_activity_by_id(Call call, api::RespondActivityTaskFailedByIdRequest request,
-                           Done<api::RespondActivityTaskFailedByIdResponse> done) override;
-  void cancel_activity(Call call, api::RespondActivityTaskCanceledRequest request,
-                       Done<api::RespondActivityTaskCanceledResponse> done) override;
-  void cancel_activity_by_id(Call call, api::RespondActivityTaskCanceledByIdRequest request,
-                             Done<api::RespondActivityTaskCanceledByIdResponse> done) override;
-  void heartbeat(Call call, api::RecordActivityTaskHeartbeatRequest request, Done<api::RecordActivityTaskHeartbeatResponse> done) override;
-  void heartbeat_by_id(Call call, api::RecordActivityTaskHeartbeatByIdRequest request,
-                       Done<api::RecordActivityTaskHeartbeatByIdResponse> done) override;
-  void describe_task_queue(Call call, api::DescribeTaskQueueRequest request, Done<api::DescribeTaskQueueResponse> done) override;
+  void poll_workflow_task(Call call, wire::PollWorkflowTaskQueueRequest request, Done<WorkflowTask> done) override;
+  void complete_workflow_task(Call call, wire::RespondWorkflowTaskCompletedRequest request,
+                              Done<wire::RespondWorkflowTaskCompletedResponse> done) override;
+  void fail_workflow_task(Call call, wire::RespondWorkflowTaskFailedRequest request, Done<wire::RespondWorkflowTaskFailedResponse> done) override;
+  void answer_query(Call call, wire::RespondQueryTaskCompletedRequest request, Done<wire::RespondQueryTaskCompletedResponse> done) override;
+  void reset_sticky(Call call, wire::ResetStickyTaskQueueRequest request, Done<wire::ResetStickyTaskQueueResponse> done) override;
+  void shutdown_worker(Call call, wire::ShutdownWorkerRequest request, Done<wire::ShutdownWorkerResponse> done) override;
+  void poll_activity_task(Call call, wire::PollActivityTaskQueueRequest request, Done<wire::PollActivityTaskQueueResponse> done) override;
+  void complete_activity(Call call, wire::RespondActivityTaskCompletedRequest request,
+                         Done<wire::RespondActivityTaskCompletedResponse> done) override;
+  void complete_activity_by_id(Call call, wire::RespondActivityTaskCompletedByIdRequest request,
+                               Done<wire::RespondActivityTaskCompletedByIdResponse> done) override;
+  void fail_activity(Call call, wire::RespondActivityTaskFailedRequest request, Done<wire::RespondActivityTaskFailedResponse> done) override;
+  void fail_activity_by_id(Call call, wire::RespondActivityTaskFailedByIdRequest request,
+                           Done<wire::RespondActivityTaskFailedByIdResponse> done) override;
+  void cancel_activity(Call call, wire::RespondActivityTaskCanceledRequest request,
+                       Done<wire::RespondActivityTaskCanceledResponse> done) override;
+  void cancel_activity_by_id(Call call, wire::RespondActivityTaskCanceledByIdRequest request,
+                             Done<wire::RespondActivityTaskCanceledByIdResponse> done) override;
+  void heartbeat(Call call, wire::RecordActivityTaskHeartbeatRequest request, Done<wire::RecordActivityTaskHeartbeatResponse> done) override;
+  void heartbeat_by_id(Call call, wire::RecordActivityTaskHeartbeatByIdRequest request,
+                       Done<wire::RecordActivityTaskHeartbeatByIdResponse> done) override;
+  void describe_task_queue(Call call, wire::DescribeTaskQueueRequest request, Done<wire::DescribeTaskQueueResponse> done) override;
   void list(Call call, store::VisibilityQuery query, size_t page_size, std::string page_token,
-            Done<api::ListWorkflowExecutionsResponse> done) override;
-  void count(Call call, store::VisibilityQuery query, Done<api::CountWorkflowExecutionsResponse> done) override;
+            Done<wire::ListWorkflowExecutionsResponse> done) override;
+  void count(Call call, store::VisibilityQuery query, Done<wire::CountWorkflowExecutionsResponse> done) override;
   Statistics statistics() const override;
 
  private:
@@ -111,10 +111,10 @@ class EngineImpl final : public Engine {
 
   // Polls (tasks.cc).
   absl::Time poll_deadline(const Call& call) const;
-  void poll_workflow(std::shared_ptr<Poll<api::PollWorkflowTaskQueueRequest>> poll);
-  void start_workflow_task(std::shared_ptr<Poll<api::PollWorkflowTaskQueueRequest>> poll, matching::TaskRef task);
+  void poll_workflow(std::shared_ptr<Poll<wire::PollWorkflowTaskQueueRequest>> poll);
+  void start_workflow_task(std::shared_ptr<Poll<wire::PollWorkflowTaskQueueRequest>> poll, matching::TaskRef task);
   void send_workflow_task(Owner& owner, CachedRun& run, core::WorkflowTaskStarted started, Done<WorkflowTask> done);
-  void poll_activity(std::shared_ptr<Poll<api::PollActivityTaskQueueRequest>> poll);
+  void poll_activity(std::shared_ptr<Poll<wire::PollActivityTaskQueueRequest>> poll);
 
   // Who polls a queue, the embedded worker too (task_queues.cc).
   std::vector<matching::PollerInfo> pollers_of(const Call& call, const matching::QueueKey& queue) const;

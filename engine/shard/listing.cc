@@ -68,21 +68,21 @@ std::string_view status_name(int status) {
 }  // namespace
 
 void EngineImpl::list(Call, store::VisibilityQuery query, size_t page_size, std::string page_token,
-                      Done<api::ListWorkflowExecutionsResponse> done) {
+                      Done<wire::ListWorkflowExecutionsResponse> done) {
   options_.store.list(query, page_size, page_token, [done = std::move(done)](absl::StatusOr<store::Page<store::VisibilityRow>> page) mutable {
     if (!page.ok()) return done(page.status());
-    api::ListWorkflowExecutionsResponse response;
+    wire::ListWorkflowExecutionsResponse response;
     for (const store::VisibilityRow& row : page->rows) *response.add_executions() = to_info(row);
     response.set_next_page_token(page->next);
     done(std::move(response));
   });
 }
 
-void EngineImpl::count(Call, store::VisibilityQuery query, Done<api::CountWorkflowExecutionsResponse> done) {
+void EngineImpl::count(Call, store::VisibilityQuery query, Done<wire::CountWorkflowExecutionsResponse> done) {
   const bool grouped = query.group_by_status;
   options_.store.count(query, [grouped, done = std::move(done)](absl::StatusOr<std::vector<store::CountGroup>> groups) mutable {
     if (!groups.ok()) return done(groups.status());
-    api::CountWorkflowExecutionsResponse response;
+    wire::CountWorkflowExecutionsResponse response;
     for (const store::CountGroup& group : *groups) {
       response.set_count(response.count() + group.count);
       if (!grouped) continue;

@@ -21,7 +21,7 @@ bool is_transient(const absl::Status& status) { return absl::IsUnavailable(statu
 core::StartRequest child_start(const OutboxMessage& message) {
   const auto& attributes = message.start_child().attributes();
   core::StartRequest start;
-  api::StartWorkflowExecutionRequest& request = start.request;
+  wire::StartWorkflowExecutionRequest& request = start.request;
   request.set_namespace_(message.target_namespace());
   request.set_workflow_id(attributes.workflow_id());
   *request.mutable_workflow_type() = attributes.workflow_type();

@@ -108,13 +108,13 @@ class Owner {
   void query(WorkflowEntry& entry, CachedRun& run, PendingQuery query);
   void pump_queries(WorkflowEntry& entry, CachedRun& run);
   // The query-only task for a worker that polled it; nullopt if the query is gone or taken.
-  std::optional<core::api::PollWorkflowTaskQueueResponse> take_query_task(CachedRun& run, const std::string& id);
+  std::optional<core::wire::PollWorkflowTaskQueueResponse> take_query_task(CachedRun& run, const std::string& id);
   std::optional<PendingQuery> take_query(CachedRun& run, const std::string& id);
-  void answer_query(CachedRun& run, PendingQuery query, const core::api::RespondQueryTaskCompletedRequest& answer);
+  void answer_query(CachedRun& run, PendingQuery query, const core::wire::RespondQueryTaskCompletedRequest& answer);
   // Puts the queries that wait into a workflow task that a worker got; takes their answers from its completion, to be released after the
   // completion was applied; or lets them wait for another task.
-  void attach_queries(CachedRun& run, core::api::PollWorkflowTaskQueueResponse& task);
-  void answer_task_queries(CachedRun& run, core::api::RespondWorkflowTaskCompletedRequest& request);
+  void attach_queries(CachedRun& run, core::wire::PollWorkflowTaskQueueResponse& task);
+  void answer_task_queries(CachedRun& run, core::wire::RespondWorkflowTaskCompletedRequest& request);
   void release_query_answers(CachedRun& run);
   void requeue_task_queries(CachedRun& run);
 
@@ -177,10 +177,10 @@ class Owner {
   // owner_embedded.cc
   bool serves(const CachedRun& run) const;
   void drive(WorkflowEntry& entry, CachedRun& run);
-  void activate(WorkflowEntry& entry, CachedRun& run, core::api::PollWorkflowTaskQueueResponse task, bool whole_history);
-  void activate_with(WorkflowEntry& entry, CachedRun& run, core::api::PollWorkflowTaskQueueResponse task, const std::string& history,
+  void activate(WorkflowEntry& entry, CachedRun& run, core::wire::PollWorkflowTaskQueueResponse task, bool whole_history);
+  void activate_with(WorkflowEntry& entry, CachedRun& run, core::wire::PollWorkflowTaskQueueResponse task, const std::string& history,
                      bool whole_history);
-  void answered(WorkflowEntry& entry, CachedRun& run, const core::api::PollWorkflowTaskQueueResponse& task, WorkflowTaskAnswer answer);
+  void answered(WorkflowEntry& entry, CachedRun& run, const core::wire::PollWorkflowTaskQueueResponse& task, WorkflowTaskAnswer answer);
   void hold(WorkflowEntry& entry);
   void pump_later(WorkflowEntry& entry);
   void resume(const store::RunKey& key, uint64_t generation, absl::AnyInvocable<void(WorkflowEntry&, CachedRun&)> go_on);
@@ -206,7 +206,7 @@ class Owner {
   bool keeps_failing(const CachedRun& run) const;
   void query_embedded(WorkflowEntry& entry, CachedRun& run);
   void dispatch_query(CachedRun& run, const std::string& id);
-  core::api::PollWorkflowTaskQueueResponse query_task(const CachedRun& run, const PendingQuery& query) const;
+  core::wire::PollWorkflowTaskQueueResponse query_task(const CachedRun& run, const PendingQuery& query) const;
   void sweep_queries(CachedRun& run);
   void end_queries(CachedRun& run, const absl::Status& why);
 
@@ -231,8 +231,8 @@ class Owner {
   std::map<uint64_t, CachedRun*> waited_for_;  // runs with waiters or queries, by serial
   uint64_t next_serial_ = 1;
   bool sweeping_ = false;
-  std::vector<std::pair<absl::AnyInvocable<void(absl::StatusOr<core::api::QueryWorkflowResponse>)>,
-                        absl::StatusOr<core::api::QueryWorkflowResponse>>>
+  std::vector<std::pair<absl::AnyInvocable<void(absl::StatusOr<core::wire::QueryWorkflowResponse>)>,
+                        absl::StatusOr<core::wire::QueryWorkflowResponse>>>
       query_answers_;  // of the task completion that is being applied
   bool fatal_ = false;
 

@@ -44,7 +44,7 @@ void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
     absorb_transition(entry, run, transition);
     auto* started = std::get_if<core::WorkflowTaskStarted>(&transition.output);
     if (!transition.status.ok() || started == nullptr) return;
-    core::api::PollWorkflowTaskQueueResponse head = std::move(started->response);
+    core::wire::PollWorkflowTaskQueueResponse head = std::move(started->response);
     attach_queries(run, head);
     for (auto& event : started->transient_events) *head.mutable_history()->add_events() = std::move(event);
     activate(entry, run, std::move(head), /*whole_history=*/false);
@@ -58,7 +58,7 @@ void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
 }
 
 // `task` holds the transient events alone; the others are put before them here.
-void Owner::activate(WorkflowEntry& entry, CachedRun& run, core::api::PollWorkflowTaskQueueResponse task, bool whole_history) {
+void Owner::activate(WorkflowEntry& entry, CachedRun& run, core::wire::PollWorkflowTaskQueueResponse task, bool whole_history) {
   // To a worker that knows the run, a query brings nothing new: what happened since comes with the next task.
   const int64_t from = whole_history ? 1 : task.has_query() ? run.last_event_id() + 1 : task.previous_started_event_id() + 1;
   if (auto history = events_in_memory(run, from, run.last_event_id())) {
@@ -79,11 +79,11 @@ void Owner::activate(WorkflowEntry& entry, CachedRun& run, core::api::PollWorkfl
               });
 }
 
-void Owner::activate_with(WorkflowEntry& entry, CachedRun& run, core::api::PollWorkflowTaskQueueResponse task, const std::string& history,
+void Owner::activate_with(WorkflowEntry& entry, CachedRun& run, core::wire::PollWorkflowTaskQueueResponse task, const std::string& history,
                           bool whole_history) {
-  core::api::PollWorkflowTaskQueueResponse head = task;
+  core::wire::PollWorkflowTaskQueueResponse head = task;
   head.clear_history();
-  core::api::PollWorkflowTaskQueueResponse full = head;
+  core::wire::PollWorkflowTaskQueueResponse full = head;
   if (!full.mutable_history()->ParseFromString(history)) {
     return spdlog::error("the history of workflow {} is damaged", run.key.workflow_id);
   }
@@ -107,12 +107,12 @@ void Owner::activate_with(WorkflowEntry& entry, CachedRun& run, core::api::PollW
   }
 }
 
-void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::api::PollWorkflowTaskQueueResponse& task, WorkflowTaskAnswer answer) {
+void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::wire::PollWorkflowTaskQueueResponse& task, WorkflowTaskAnswer answer) {
   const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
   core::state::TaskToken token;
   if (!ns || !token.ParseFromString(task.task_token())) return;
   std::visit(Overloaded{
-                 [&](core::api::RespondWorkflowTaskCompletedRequest& request) {
+                 [&](core::wire::RespondWorkflowTaskCompletedRequest& request) {
                    request.set_identity(kEmbeddedIdentity);
                    answer_task_queries(run, request);
                    core::Transition transition = core::apply(run.state, core::CompleteWorkflowTask{token, std::move(request)}, context(*ns));
@@ -125,7 +125,7 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::api::Poll
                    requeue_task_queries(run);
                    pump_queries(entry, run);
                  },
-                 [&](core::api::RespondWorkflowTaskFailedRequest& request) {
+                 [&](core::wire::RespondWorkflowTaskFailedRequest& request) {
                    spdlog::warn("workflow {} ({}), task attempt {}: {}", run.key.workflow_id, run.state.workflow_type(), token.attempt(),
                                 request.failure().message());
                    parts_.embedded->forget(run.key.run_id);
@@ -140,7 +140,7 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::api::Poll
                    requeue_task_queries(run);
                    absorb_transition(entry, run, transition);
                  },
-                 [&](core::api::RespondQueryTaskCompletedRequest& request) {
+                 [&](core::wire::RespondQueryTaskCompletedRequest& request) {
                    if (auto query = take_query(run, token.query_id())) answer_query(run, std::move(*query), request);
                  },
              },

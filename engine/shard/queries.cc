@@ -16,10 +16,10 @@ namespace enums = temporal::api::enums::v1;
 // From this attempt on the workflow task counts as failing, and no query can be answered.
 constexpr int kFailingAttempt = 3;
 
-absl::StatusOr<core::api::QueryWorkflowResponse> to_response(enums::QueryResultType type, const temporal::api::common::v1::Payloads& answer,
+absl::StatusOr<core::wire::QueryWorkflowResponse> to_response(enums::QueryResultType type, const temporal::api::common::v1::Payloads& answer,
                                                              const std::string& error, const temporal::api::failure::v1::Failure& failure) {
   if (type == enums::QUERY_RESULT_TYPE_ANSWERED) {
-    core::api::QueryWorkflowResponse response;
+    core::wire::QueryWorkflowResponse response;
     *response.mutable_query_result() = answer;
     return response;
   }
@@ -101,8 +101,8 @@ void Owner::query_embedded(WorkflowEntry& entry, CachedRun& run) {
   }
 }
 
-core::api::PollWorkflowTaskQueueResponse Owner::query_task(const CachedRun& run, const PendingQuery& query) const {
-  core::api::PollWorkflowTaskQueueResponse task;
+core::wire::PollWorkflowTaskQueueResponse Owner::query_task(const CachedRun& run, const PendingQuery& query) const {
+  core::wire::PollWorkflowTaskQueueResponse task;
   core::state::TaskToken token;
   token.set_namespace_id(run.key.namespace_id);
   token.set_workflow_id(run.key.workflow_id);
@@ -118,7 +118,7 @@ core::api::PollWorkflowTaskQueueResponse Owner::query_task(const CachedRun& run,
   return task;
 }
 
-std::optional<core::api::PollWorkflowTaskQueueResponse> Owner::take_query_task(CachedRun& run, const std::string& id) {
+std::optional<core::wire::PollWorkflowTaskQueueResponse> Owner::take_query_task(CachedRun& run, const std::string& id) {
   for (PendingQuery& query : run.queries) {
     if (query.id != id || query.stage == PendingQuery::Stage::kWithWorker) continue;
     query.stage = PendingQuery::Stage::kWithWorker;
@@ -137,7 +137,7 @@ std::optional<PendingQuery> Owner::take_query(CachedRun& run, const std::string&
   return std::nullopt;
 }
 
-void Owner::answer_query(CachedRun& run, PendingQuery query, const core::api::RespondQueryTaskCompletedRequest& answer) {
+void Owner::answer_query(CachedRun& run, PendingQuery query, const core::wire::RespondQueryTaskCompletedRequest& answer) {
   auto response = to_response(answer.completed_type(), answer.query_result(), answer.error_message(), answer.failure());
   when_durable(run, [done = std::move(query.done), response = std::move(response)](const absl::Status& status) mutable {
     if (status.ok()) {
@@ -148,7 +148,7 @@ void Owner::answer_query(CachedRun& run, PendingQuery query, const core::api::Re
   });
 }
 
-void Owner::attach_queries(CachedRun& run, core::api::PollWorkflowTaskQueueResponse& task) {
+void Owner::attach_queries(CachedRun& run, core::wire::PollWorkflowTaskQueueResponse& task) {
   for (auto query = run.queries.begin(); query != run.queries.end();) {
     const auto next = std::next(query);
     if (query->stage != PendingQuery::Stage::kWithWorker) {
@@ -159,7 +159,7 @@ void Owner::attach_queries(CachedRun& run, core::api::PollWorkflowTaskQueueRespo
   }
 }
 
-void Owner::answer_task_queries(CachedRun& run, core::api::RespondWorkflowTaskCompletedRequest& request) {
+void Owner::answer_task_queries(CachedRun& run, core::wire::RespondWorkflowTaskCompletedRequest& request) {
   for (auto query = run.task_queries.begin(); query != run.task_queries.end();) {
     const auto result = request.query_results().find(query->id);
     if (result == request.query_results().end()) {

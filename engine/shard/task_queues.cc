@@ -27,7 +27,7 @@ void add_pollers(const std::vector<matching::PollerInfo>& pollers, Message* mess
 }
 
 // Whether the enhanced mode is asked for the workers without a build id: there are no others.
-bool asks_for_unversioned(const api::DescribeTaskQueueRequest& request) {
+bool asks_for_unversioned(const wire::DescribeTaskQueueRequest& request) {
   return !request.has_versions() || request.versions().unversioned() || request.versions().all_active() ||
          request.versions().build_ids().empty();
 }
@@ -43,11 +43,11 @@ std::vector<matching::PollerInfo> EngineImpl::pollers_of(const Call& call, const
   return pollers;
 }
 
-void EngineImpl::describe_task_queue(Call call, api::DescribeTaskQueueRequest request,
-                                     Done<api::DescribeTaskQueueResponse> done) {
+void EngineImpl::describe_task_queue(Call call, wire::DescribeTaskQueueRequest request,
+                                     Done<wire::DescribeTaskQueueResponse> done) {
   const matching::Matching& matching = options_.matching;
   const std::string& name = request.task_queue().name();
-  api::DescribeTaskQueueResponse response;
+  wire::DescribeTaskQueueResponse response;
   if (request.api_mode() != enums::DESCRIBE_TASK_QUEUE_MODE_ENHANCED) {
     const auto queue = key_of(call, name, request.task_queue_type());
     const auto backlog = static_cast<int64_t>(matching.backlog(queue));

@@ -31,7 +31,7 @@ struct EngineImpl::Poll {
   std::string request_id;
   absl::Time deadline;
   matching::QueueKey queue;
-  std::conditional_t<std::is_same_v<Request, api::PollWorkflowTaskQueueRequest>, Done<WorkflowTask>, Done<api::PollActivityTaskQueueResponse>> done;
+  std::conditional_t<std::is_same_v<Request, wire::PollWorkflowTaskQueueRequest>, Done<WorkflowTask>, Done<wire::PollActivityTaskQueueResponse>> done;
 
   bool cancelled() const { return call.cancellation != nullptr && call.cancellation->cancelled(); }
 };
@@ -40,8 +40,8 @@ absl::Time EngineImpl::poll_deadline(const Call& call) const {
   return std::min(options_.clock.now() + options_.poll_timeout, call.deadline - kPollMargin);
 }
 
-void EngineImpl::poll_workflow_task(Call call, api::PollWorkflowTaskQueueRequest request, Done<WorkflowTask> done) {
-  auto poll = std::make_shared<Poll<api::PollWorkflowTaskQueueRequest>>();
+void EngineImpl::poll_workflow_task(Call call, wire::PollWorkflowTaskQueueRequest request, Done<WorkflowTask> done) {
+  auto poll = std::make_shared<Poll<wire::PollWorkflowTaskQueueRequest>>();
   poll->deadline = poll_deadline(call);
   poll->queue = {call.ns->id, matching::TaskKind::kWorkflow, request.task_queue().name()};
   poll->call = std::move(call);
@@ -50,7 +50,7 @@ void EngineImpl::poll_workflow_task(Call call, api::PollWorkflowTaskQueueRequest
   poll_workflow(std::move(poll));
 }
 
-void EngineImpl::poll_workflow(std::shared_ptr<Poll<api::PollWorkflowTaskQueueRequest>> poll) {
+void EngineImpl::poll_workflow(std::shared_ptr<Poll<wire::PollWorkflowTaskQueueRequest>> poll) {
   const auto id = options_.matching.poll(poll->queue, {poll->request.identity(), poll->deadline}, [this, poll](std::optional<matching::TaskRef> task) {
     if (!task) return poll->done(WorkflowTask());
     if (poll->cancelled()) {
@@ -64,7 +64,7 @@ void EngineImpl::poll_workflow(std::shared_ptr<Poll<api::PollWorkflowTaskQueueRe
   }
 }
 
-void EngineImpl::start_workflow_task(std::shared_ptr<Poll<api::PollWorkflowTaskQueueRequest>> poll, matching::TaskRef task) {
+void EngineImpl::start_workflow_task(std::shared_ptr<Poll<wire::PollWorkflowTaskQueueRequest>> poll, matching::TaskRef task) {
   const store::WorkflowKey key = task.run.workflow();
   const std::string run_id = task.run.run_id;
   Owner& owner = owner_of(key);
@@ -131,9 +131,9 @@ void EngineImpl::send_workflow_task(Owner& owner, CachedRun& run, core::Workflow
   owner.read_events(run, first, last, std::move(page));
 }
 
-void EngineImpl::complete_workflow_task(Call call, api::RespondWorkflowTaskCompletedRequest request,
-                                        Done<api::RespondWorkflowTaskCompletedResponse> done) {
-  using Response = api::RespondWorkflowTaskCompletedResponse;
+void EngineImpl::complete_workflow_task(Call call, wire::RespondWorkflowTaskCompletedRequest request,
+                                        Done<wire::RespondWorkflowTaskCompletedResponse> done) {
+  using Response = wire::RespondWorkflowTaskCompletedResponse;
   auto token = parse_token(call, request.task_token());
   if (!token.ok()) return done(token.status());
   store::WorkflowKey key{token->namespace_id(), token->workflow_id()};
@@ -163,8 +163,8 @@ void EngineImpl::complete_workflow_task(Call call, api::RespondWorkflowTaskCompl
       });
 }
 
-void EngineImpl::fail_workflow_task(Call call, api::RespondWorkflowTaskFailedRequest request, Done<api::RespondWorkflowTaskFailedResponse> done) {
-  using Response = api::RespondWorkflowTaskFailedResponse;
+void EngineImpl::fail_workflow_task(Call call, wire::RespondWorkflowTaskFailedRequest request, Done<wire::RespondWorkflowTaskFailedResponse> done) {
+  using Response = wire::RespondWorkflowTaskFailedResponse;
   auto token = parse_token(call, request.task_token());
   if (!token.ok()) return done(token.status());
   store::WorkflowKey key{token->namespace_id(), token->workflow_id()};
@@ -182,8 +182,8 @@ void EngineImpl::fail_workflow_task(Call call, api::RespondWorkflowTaskFailedReq
                    });
 }
 
-void EngineImpl::answer_query(Call call, api::RespondQueryTaskCompletedRequest request, Done<api::RespondQueryTaskCompletedResponse> done) {
-  using Response = api::RespondQueryTaskCompletedResponse;
+void EngineImpl::answer_query(Call call, wire::RespondQueryTaskCompletedRequest request, Done<wire::RespondQueryTaskCompletedResponse> done) {
+  using Response = wire::RespondQueryTaskCompletedResponse;
   auto token = parse_token(call, request.task_token());
   if (!token.ok()) return done(token.status());
   store::WorkflowKey key{token->namespace_id(), token->workflow_id()};
@@ -197,8 +197,8 @@ void EngineImpl::answer_query(Call call, api::RespondQueryTaskCompletedRequest r
                    });
 }
 
-void EngineImpl::query(Call call, api::QueryWorkflowRequest request, Done<api::QueryWorkflowResponse> done) {
-  using Response = api::QueryWorkflowResponse;
+void EngineImpl::query(Call call, wire::QueryWorkflowRequest request, Done<wire::QueryWorkflowResponse> done) {
+  using Response = wire::QueryWorkflowResponse;
   const std::string workflow_id = request.execution().workflow_id();
   std::string run_id = request.execution().run_id();
   const absl::Time deadline = std::min(options_.clock.now() + options_.poll_timeout, call.deadline - kPollMargin);
@@ -220,12 +220,12 @@ void EngineImpl::query(Call call, api::QueryWorkflowRequest request, Done<api::Q
                    });
 }
 
-void EngineImpl::reset_sticky(Call call, api::ResetStickyTaskQueueRequest request, Done<api::ResetStickyTaskQueueResponse> done) {
-  apply<api::ResetStickyTaskQueueResponse>({call.ns->id, request.execution().workflow_id()}, request.execution().run_id(), core::ResetSticky{},
-                                           std::move(done), [](core::Output&) { return api::ResetStickyTaskQueueResponse(); });
+void EngineImpl::reset_sticky(Call call, wire::ResetStickyTaskQueueRequest request, Done<wire::ResetStickyTaskQueueResponse> done) {
+  apply<wire::ResetStickyTaskQueueResponse>({call.ns->id, request.execution().workflow_id()}, request.execution().run_id(), core::ResetSticky{},
+                                           std::move(done), [](core::Output&) { return wire::ResetStickyTaskQueueResponse(); });
 }
 
-void EngineImpl::shutdown_worker(Call call, api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) {
+void EngineImpl::shutdown_worker(Call call, wire::ShutdownWorkerRequest request, Done<wire::ShutdownWorkerResponse> done) {
   if (!request.sticky_task_queue().empty()) {
     options_.matching.end_polls({call.ns->id, matching::TaskKind::kWorkflow, request.sticky_task_queue()}, "");
   }
@@ -234,11 +234,11 @@ void EngineImpl::shutdown_worker(Call call, api::ShutdownWorkerRequest request, 
       options_.matching.end_polls({call.ns->id, kind, request.task_queue()}, request.identity());
     }
   }
-  done(api::ShutdownWorkerResponse());
+  done(wire::ShutdownWorkerResponse());
 }
 
-void EngineImpl::poll_activity_task(Call call, api::PollActivityTaskQueueRequest request, Done<api::PollActivityTaskQueueResponse> done) {
-  auto poll = std::make_shared<Poll<api::PollActivityTaskQueueRequest>>();
+void EngineImpl::poll_activity_task(Call call, wire::PollActivityTaskQueueRequest request, Done<wire::PollActivityTaskQueueResponse> done) {
+  auto poll = std::make_shared<Poll<wire::PollActivityTaskQueueRequest>>();
   poll->deadline = poll_deadline(call);
   poll->queue = {call.ns->id, matching::TaskKind::kActivity, request.task_queue().name()};
   poll->call = std::move(call);
@@ -247,9 +247,9 @@ void EngineImpl::poll_activity_task(Call call, api::PollActivityTaskQueueRequest
   poll_activity(std::move(poll));
 }
 
-void EngineImpl::poll_activity(std::shared_ptr<Poll<api::PollActivityTaskQueueRequest>> poll) {
+void EngineImpl::poll_activity(std::shared_ptr<Poll<wire::PollActivityTaskQueueRequest>> poll) {
   const auto id = options_.matching.poll(poll->queue, {poll->request.identity(), poll->deadline}, [this, poll](std::optional<matching::TaskRef> task) {
-    if (!task) return poll->done(api::PollActivityTaskQueueResponse());
+    if (!task) return poll->done(wire::PollActivityTaskQueueResponse());
     if (poll->cancelled()) {
       options_.matching.add(poll->queue, *std::move(task));
       return poll->done(absl::CancelledError("the poll was cancelled"));

@@ -53,7 +53,7 @@ struct ActivityWorker::State : std::enable_shared_from_this<State> {
   bool stopping = true;
 
   void poll(Pollers::Ended ended) {
-    api::PollActivityTaskQueueRequest request;
+    wire::PollActivityTaskQueueRequest request;
     request.set_namespace_(options.namespace_name);
     request.mutable_task_queue()->set_name(options.task_queue);
     request.set_identity(options.identity);
@@ -66,7 +66,7 @@ struct ActivityWorker::State : std::enable_shared_from_this<State> {
                                  });
   }
 
-  void run(api::PollActivityTaskQueueResponse task) {
+  void run(wire::PollActivityTaskQueueResponse task) {
     auto attempt = std::make_shared<Attempt>();
     attempt->token = task.task_token();
     {
@@ -79,7 +79,7 @@ struct ActivityWorker::State : std::enable_shared_from_this<State> {
         [self = shared_from_this()](auto request, auto done) {
           self->gate.pass([&] { self->transport.heartbeat(std::move(request), std::move(done)); });
         },
-        timing, request_for<api::RecordActivityTaskHeartbeatRequest>(attempt->token), Heartbeats::interval(task));
+        timing, request_for<wire::RecordActivityTaskHeartbeatRequest>(attempt->token), Heartbeats::interval(task));
     gate.pass([&] {
       executor.execute(
           task,
@@ -103,7 +103,7 @@ struct ActivityWorker::State : std::enable_shared_from_this<State> {
     auto unsent = attempt.heartbeats->close();
     const uint64_t id = attempt.id;
     if (auto* result = std::get_if<temporal::api::common::v1::Payloads>(&outcome)) {
-      auto request = request_for<api::RespondActivityTaskCompletedRequest>(attempt.token);
+      auto request = request_for<wire::RespondActivityTaskCompletedRequest>(attempt.token);
       *request.mutable_result() = std::move(*result);
       transport.complete_activity(std::move(request), [self = shared_from_this(), id,
                                                        token = attempt.token](auto reply) {
@@ -115,7 +115,7 @@ struct ActivityWorker::State : std::enable_shared_from_this<State> {
       fail(id, attempt.token, std::move(*failure), std::move(unsent));
     } else if (attempt.heartbeats->cancel_requested()) {
       transport.cancel_activity(
-          request_for<api::RespondActivityTaskCanceledRequest>(attempt.token),
+          request_for<wire::RespondActivityTaskCanceledRequest>(attempt.token),
           [self = shared_from_this(), id](const auto& reply) { self->ended(id, reply.status()); });
     } else {
       // Paused, reset, or stopped of its own accord: a server takes a cancellation only if it has asked for one.
@@ -125,7 +125,7 @@ struct ActivityWorker::State : std::enable_shared_from_this<State> {
   }
 
   void fail(uint64_t id, const std::string& token, Failure failure, std::optional<Heartbeats::Details> unsent) {
-    auto request = request_for<api::RespondActivityTaskFailedRequest>(token);
+    auto request = request_for<wire::RespondActivityTaskFailedRequest>(token);
     *request.mutable_failure() = std::move(failure);
     if (unsent) *request.mutable_last_heartbeat_details() = *std::move(unsent);
     transport.fail_activity(std::move(request),
@@ -153,7 +153,7 @@ struct ActivityWorker::State : std::enable_shared_from_this<State> {
       if (std::exchange(stopping, true)) return;
     }
     pollers->stop();
-    api::ShutdownWorkerRequest request;
+    wire::ShutdownWorkerRequest request;
     request.set_namespace_(options.namespace_name);
     request.set_identity(options.identity);
     request.set_task_queue(options.task_queue);

@@ -24,7 +24,7 @@ class ActivityExecutor {
   // Tells the server that the attempt lives, as often as the activity likes: the worker sends what is needed. `cancel`
   // is called when the attempt is to stop; details that follow replace it.
   using Heartbeat = std::function<void(temporal::api::common::v1::Payloads details, std::function<void()> cancel)>;
-  virtual void execute(const api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
+  virtual void execute(const wire::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
                        std::function<void(ActivityOutcome)> done) = 0;
 };
 

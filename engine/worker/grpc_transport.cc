@@ -183,47 +183,47 @@ void GrpcTransport::call(const char* method, Kind kind, Request request, Done<Re
   state_->attempt(call);
 }
 
-void GrpcTransport::poll_workflow_task(api::PollWorkflowTaskQueueRequest request,
-                                       Done<api::PollWorkflowTaskQueueResponse> done) {
+void GrpcTransport::poll_workflow_task(wire::PollWorkflowTaskQueueRequest request,
+                                       Done<wire::PollWorkflowTaskQueueResponse> done) {
   call("PollWorkflowTaskQueue", Kind::kPoll, std::move(request), std::move(done));
 }
-void GrpcTransport::complete_workflow_task(api::RespondWorkflowTaskCompletedRequest request,
-                                           Done<api::RespondWorkflowTaskCompletedResponse> done) {
+void GrpcTransport::complete_workflow_task(wire::RespondWorkflowTaskCompletedRequest request,
+                                           Done<wire::RespondWorkflowTaskCompletedResponse> done) {
   call("RespondWorkflowTaskCompleted", Kind::kRepeated, std::move(request), std::move(done));
 }
-void GrpcTransport::fail_workflow_task(api::RespondWorkflowTaskFailedRequest request,
-                                       Done<api::RespondWorkflowTaskFailedResponse> done) {
+void GrpcTransport::fail_workflow_task(wire::RespondWorkflowTaskFailedRequest request,
+                                       Done<wire::RespondWorkflowTaskFailedResponse> done) {
   call("RespondWorkflowTaskFailed", Kind::kRepeated, std::move(request), std::move(done));
 }
-void GrpcTransport::answer_query(api::RespondQueryTaskCompletedRequest request,
-                                 Done<api::RespondQueryTaskCompletedResponse> done) {
+void GrpcTransport::answer_query(wire::RespondQueryTaskCompletedRequest request,
+                                 Done<wire::RespondQueryTaskCompletedResponse> done) {
   call("RespondQueryTaskCompleted", Kind::kRepeated, std::move(request), std::move(done));
 }
-void GrpcTransport::read_history(api::GetWorkflowExecutionHistoryRequest request,
-                                 Done<api::GetWorkflowExecutionHistoryResponse> done) {
+void GrpcTransport::read_history(wire::GetWorkflowExecutionHistoryRequest request,
+                                 Done<wire::GetWorkflowExecutionHistoryResponse> done) {
   call("GetWorkflowExecutionHistory", Kind::kRepeated, std::move(request), std::move(done));
 }
-void GrpcTransport::poll_activity_task(api::PollActivityTaskQueueRequest request,
-                                       Done<api::PollActivityTaskQueueResponse> done) {
+void GrpcTransport::poll_activity_task(wire::PollActivityTaskQueueRequest request,
+                                       Done<wire::PollActivityTaskQueueResponse> done) {
   call("PollActivityTaskQueue", Kind::kPoll, std::move(request), std::move(done));
 }
-void GrpcTransport::complete_activity(api::RespondActivityTaskCompletedRequest request,
-                                      Done<api::RespondActivityTaskCompletedResponse> done) {
+void GrpcTransport::complete_activity(wire::RespondActivityTaskCompletedRequest request,
+                                      Done<wire::RespondActivityTaskCompletedResponse> done) {
   call("RespondActivityTaskCompleted", Kind::kRepeated, std::move(request), std::move(done));
 }
-void GrpcTransport::fail_activity(api::RespondActivityTaskFailedRequest request,
-                                  Done<api::RespondActivityTaskFailedResponse> done) {
+void GrpcTransport::fail_activity(wire::RespondActivityTaskFailedRequest request,
+                                  Done<wire::RespondActivityTaskFailedResponse> done) {
   call("RespondActivityTaskFailed", Kind::kRepeated, std::move(request), std::move(done));
 }
-void GrpcTransport::cancel_activity(api::RespondActivityTaskCanceledRequest request,
-                                    Done<api::RespondActivityTaskCanceledResponse> done) {
+void GrpcTransport::cancel_activity(wire::RespondActivityTaskCanceledRequest request,
+                                    Done<wire::RespondActivityTaskCanceledResponse> done) {
   call("RespondActivityTaskCanceled", Kind::kRepeated, std::move(request), std::move(done));
 }
-void GrpcTransport::heartbeat(api::RecordActivityTaskHeartbeatRequest request,
-                              Done<api::RecordActivityTaskHeartbeatResponse> done) {
+void GrpcTransport::heartbeat(wire::RecordActivityTaskHeartbeatRequest request,
+                              Done<wire::RecordActivityTaskHeartbeatResponse> done) {
   call("RecordActivityTaskHeartbeat", Kind::kOnce, std::move(request), std::move(done));
 }
-void GrpcTransport::shutdown_worker(api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) {
+void GrpcTransport::shutdown_worker(wire::ShutdownWorkerRequest request, Done<wire::ShutdownWorkerResponse> done) {
   call("ShutdownWorker", Kind::kOnce, std::move(request), std::move(done));
 }
 

@@ -28,27 +28,27 @@ class GrpcTransport final : public WorkerTransport {
   // Whether the channel is connected now, or becomes so within `patience`.
   bool connected(absl::Duration patience = absl::ZeroDuration());
 
-  void poll_workflow_task(api::PollWorkflowTaskQueueRequest request,
-                          Done<api::PollWorkflowTaskQueueResponse> done) override;
-  void complete_workflow_task(api::RespondWorkflowTaskCompletedRequest request,
-                              Done<api::RespondWorkflowTaskCompletedResponse> done) override;
-  void fail_workflow_task(api::RespondWorkflowTaskFailedRequest request,
-                          Done<api::RespondWorkflowTaskFailedResponse> done) override;
-  void answer_query(api::RespondQueryTaskCompletedRequest request,
-                    Done<api::RespondQueryTaskCompletedResponse> done) override;
-  void read_history(api::GetWorkflowExecutionHistoryRequest request,
-                    Done<api::GetWorkflowExecutionHistoryResponse> done) override;
-  void poll_activity_task(api::PollActivityTaskQueueRequest request,
-                          Done<api::PollActivityTaskQueueResponse> done) override;
-  void complete_activity(api::RespondActivityTaskCompletedRequest request,
-                         Done<api::RespondActivityTaskCompletedResponse> done) override;
-  void fail_activity(api::RespondActivityTaskFailedRequest request,
-                     Done<api::RespondActivityTaskFailedResponse> done) override;
-  void cancel_activity(api::RespondActivityTaskCanceledRequest request,
-                       Done<api::RespondActivityTaskCanceledResponse> done) override;
-  void heartbeat(api::RecordActivityTaskHeartbeatRequest request,
-                 Done<api::RecordActivityTaskHeartbeatResponse> done) override;
-  void shutdown_worker(api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) override;
+  void poll_workflow_task(wire::PollWorkflowTaskQueueRequest request,
+                          Done<wire::PollWorkflowTaskQueueResponse> done) override;
+  void complete_workflow_task(wire::RespondWorkflowTaskCompletedRequest request,
+                              Done<wire::RespondWorkflowTaskCompletedResponse> done) override;
+  void fail_workflow_task(wire::RespondWorkflowTaskFailedRequest request,
+                          Done<wire::RespondWorkflowTaskFailedResponse> done) override;
+  void answer_query(wire::RespondQueryTaskCompletedRequest request,
+                    Done<wire::RespondQueryTaskCompletedResponse> done) override;
+  void read_history(wire::GetWorkflowExecutionHistoryRequest request,
+                    Done<wire::GetWorkflowExecutionHistoryResponse> done) override;
+  void poll_activity_task(wire::PollActivityTaskQueueRequest request,
+                          Done<wire::PollActivityTaskQueueResponse> done) override;
+  void complete_activity(wire::RespondActivityTaskCompletedRequest request,
+                         Done<wire::RespondActivityTaskCompletedResponse> done) override;
+  void fail_activity(wire::RespondActivityTaskFailedRequest request,
+                     Done<wire::RespondActivityTaskFailedResponse> done) override;
+  void cancel_activity(wire::RespondActivityTaskCanceledRequest request,
+                       Done<wire::RespondActivityTaskCanceledResponse> done) override;
+  void heartbeat(wire::RecordActivityTaskHeartbeatRequest request,
+                 Done<wire::RecordActivityTaskHeartbeatResponse> done) override;
+  void shutdown_worker(wire::ShutdownWorkerRequest request, Done<wire::ShutdownWorkerResponse> done) override;
   void shutdown() override;
 
  private:

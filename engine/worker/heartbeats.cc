@@ -18,7 +18,7 @@ constexpr absl::Duration kAgain = absl::Seconds(1);
 
 }  // namespace
 
-absl::Duration Heartbeats::interval(const api::PollActivityTaskQueueResponse& task) {
+absl::Duration Heartbeats::interval(const wire::PollActivityTaskQueueResponse& task) {
   const auto& timeout = task.heartbeat_timeout();
   const absl::Duration length = absl::Seconds(timeout.seconds()) + absl::Nanoseconds(timeout.nanos());
   if (length <= absl::ZeroDuration()) return kIntervalWithoutTimeout;
@@ -50,13 +50,13 @@ void Heartbeats::send_or_wait(std::unique_lock<std::mutex>& lock) {
   in_flight_ = true;
   next_ = now + interval_;
   sending_ = *std::exchange(unsent_, std::nullopt);
-  api::RecordActivityTaskHeartbeatRequest request = head_;
+  wire::RecordActivityTaskHeartbeatRequest request = head_;
   *request.mutable_details() = sending_;
   lock.unlock();
   send_(std::move(request), [self = shared_from_this()](auto answer) { self->answered(answer); });
 }
 
-void Heartbeats::answered(const absl::StatusOr<api::RecordActivityTaskHeartbeatResponse>& answer) {
+void Heartbeats::answered(const absl::StatusOr<wire::RecordActivityTaskHeartbeatResponse>& answer) {
   std::function<void()> cancel;
   std::unique_lock lock(mutex_);
   in_flight_ = false;

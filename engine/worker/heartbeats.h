@@ -17,12 +17,12 @@ class Heartbeats : public std::enable_shared_from_this<Heartbeats> {
  public:
   using Details = temporal::api::common::v1::Payloads;
   using Send =
-      std::function<void(api::RecordActivityTaskHeartbeatRequest, Done<api::RecordActivityTaskHeartbeatResponse>)>;
+      std::function<void(wire::RecordActivityTaskHeartbeatRequest, Done<wire::RecordActivityTaskHeartbeatResponse>)>;
 
-  static absl::Duration interval(const api::PollActivityTaskQueueResponse& task);
+  static absl::Duration interval(const wire::PollActivityTaskQueueResponse& task);
 
   // `head`: the request without details.
-  Heartbeats(Send send, Timing timing, api::RecordActivityTaskHeartbeatRequest head, absl::Duration interval)
+  Heartbeats(Send send, Timing timing, wire::RecordActivityTaskHeartbeatRequest head, absl::Duration interval)
       : send_(std::move(send)), timing_(timing), head_(std::move(head)), interval_(interval) {}
 
   // `cancel` is called, at most once, when the attempt is to stop: it was cancelled, paused or reset, or the server
@@ -36,11 +36,11 @@ class Heartbeats : public std::enable_shared_from_this<Heartbeats> {
 
  private:
   void send_or_wait(std::unique_lock<std::mutex>& lock);
-  void answered(const absl::StatusOr<api::RecordActivityTaskHeartbeatResponse>& answer);
+  void answered(const absl::StatusOr<wire::RecordActivityTaskHeartbeatResponse>& answer);
 
   const Send send_;
   const Timing timing_;
-  const api::RecordActivityTaskHeartbeatRequest head_;
+  const wire::RecordActivityTaskHeartbeatRequest head_;
   const absl::Duration interval_;
   mutable std::mutex mutex_;
   std::optional<Details> unsent_;

@@ -10,12 +10,12 @@ using temporal::api::history::v1::History;
 // Reads page after page into `history`.
 struct Reading : std::enable_shared_from_this<Reading> {
   ReadHistory read;
-  api::GetWorkflowExecutionHistoryRequest request;
+  wire::GetWorkflowExecutionHistoryRequest request;
   History history;
   absl::AnyInvocable<void(absl::StatusOr<History>)> done;
 
   void next() {
-    read(request, [self = shared_from_this()](absl::StatusOr<api::GetWorkflowExecutionHistoryResponse> page) {
+    read(request, [self = shared_from_this()](absl::StatusOr<wire::GetWorkflowExecutionHistoryResponse> page) {
       if (!page.ok()) return self->done(page.status());
       for (auto& event : *page->mutable_history()->mutable_events()) *self->history.add_events() = std::move(event);
       if (page->next_page_token().empty()) return self->done(std::move(self->history));
@@ -26,7 +26,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
 };
 
 std::shared_ptr<Reading> reading(ReadHistory read, const std::string& namespace_name,
-                                 const api::PollWorkflowTaskQueueResponse& task) {
+                                 const wire::PollWorkflowTaskQueueResponse& task) {
   auto reading = std::make_shared<Reading>();
   reading->read = std::move(read);
   reading->request.set_namespace_(namespace_name);
@@ -45,7 +45,7 @@ int64_t last_id(const History& history) { return history.events().empty() ? 0 : 
 }  // namespace
 
 void read_remaining_history(ReadHistory read, const std::string& namespace_name,
-                            std::shared_ptr<api::PollWorkflowTaskQueueResponse> task, HistoryRead done) {
+                            std::shared_ptr<wire::PollWorkflowTaskQueueResponse> task, HistoryRead done) {
   if (task->next_page_token().empty()) return done(absl::OkStatus());
   auto pages = reading(std::move(read), namespace_name, *task);
   pages->request.set_next_page_token(task->next_page_token());
@@ -60,7 +60,7 @@ void read_remaining_history(ReadHistory read, const std::string& namespace_name,
 }
 
 void read_whole_history(ReadHistory read, const std::string& namespace_name,
-                        std::shared_ptr<api::PollWorkflowTaskQueueResponse> task, HistoryRead done) {
+                        std::shared_ptr<wire::PollWorkflowTaskQueueResponse> task, HistoryRead done) {
   auto pages = reading(std::move(read), namespace_name, *task);
   pages->done = [task, done = std::move(done)](absl::StatusOr<History> whole) mutable {
     if (!whole.ok()) return done(whole.status());

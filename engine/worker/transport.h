@@ -7,7 +7,7 @@
 
 namespace skald::worker {
 
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 
 template <typename T>
 using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
@@ -25,30 +25,30 @@ class WorkerTransport {
  public:
   virtual ~WorkerTransport() = default;
 
-  virtual void poll_workflow_task(api::PollWorkflowTaskQueueRequest request,
-                                  Done<api::PollWorkflowTaskQueueResponse> done) = 0;
-  virtual void complete_workflow_task(api::RespondWorkflowTaskCompletedRequest request,
-                                      Done<api::RespondWorkflowTaskCompletedResponse> done) = 0;
-  virtual void fail_workflow_task(api::RespondWorkflowTaskFailedRequest request,
-                                  Done<api::RespondWorkflowTaskFailedResponse> done) = 0;
-  virtual void answer_query(api::RespondQueryTaskCompletedRequest request,
-                            Done<api::RespondQueryTaskCompletedResponse> done) = 0;
-  virtual void read_history(api::GetWorkflowExecutionHistoryRequest request,
-                            Done<api::GetWorkflowExecutionHistoryResponse> done) = 0;
+  virtual void poll_workflow_task(wire::PollWorkflowTaskQueueRequest request,
+                                  Done<wire::PollWorkflowTaskQueueResponse> done) = 0;
+  virtual void complete_workflow_task(wire::RespondWorkflowTaskCompletedRequest request,
+                                      Done<wire::RespondWorkflowTaskCompletedResponse> done) = 0;
+  virtual void fail_workflow_task(wire::RespondWorkflowTaskFailedRequest request,
+                                  Done<wire::RespondWorkflowTaskFailedResponse> done) = 0;
+  virtual void answer_query(wire::RespondQueryTaskCompletedRequest request,
+                            Done<wire::RespondQueryTaskCompletedResponse> done) = 0;
+  virtual void read_history(wire::GetWorkflowExecutionHistoryRequest request,
+                            Done<wire::GetWorkflowExecutionHistoryResponse> done) = 0;
 
-  virtual void poll_activity_task(api::PollActivityTaskQueueRequest request,
-                                  Done<api::PollActivityTaskQueueResponse> done) = 0;
-  virtual void complete_activity(api::RespondActivityTaskCompletedRequest request,
-                                 Done<api::RespondActivityTaskCompletedResponse> done) = 0;
-  virtual void fail_activity(api::RespondActivityTaskFailedRequest request,
-                             Done<api::RespondActivityTaskFailedResponse> done) = 0;
-  virtual void cancel_activity(api::RespondActivityTaskCanceledRequest request,
-                               Done<api::RespondActivityTaskCanceledResponse> done) = 0;
-  virtual void heartbeat(api::RecordActivityTaskHeartbeatRequest request,
-                         Done<api::RecordActivityTaskHeartbeatResponse> done) = 0;
+  virtual void poll_activity_task(wire::PollActivityTaskQueueRequest request,
+                                  Done<wire::PollActivityTaskQueueResponse> done) = 0;
+  virtual void complete_activity(wire::RespondActivityTaskCompletedRequest request,
+                                 Done<wire::RespondActivityTaskCompletedResponse> done) = 0;
+  virtual void fail_activity(wire::RespondActivityTaskFailedRequest request,
+                             Done<wire::RespondActivityTaskFailedResponse> done) = 0;
+  virtual void cancel_activity(wire::RespondActivityTaskCanceledRequest request,
+                               Done<wire::RespondActivityTaskCanceledResponse> done) = 0;
+  virtual void heartbeat(wire::RecordActivityTaskHeartbeatRequest request,
+                         Done<wire::RecordActivityTaskHeartbeatResponse> done) = 0;
 
   // Tells the server that this worker is going, so that it ends the worker's polls and uses its sticky queue no more.
-  virtual void shutdown_worker(api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) = 0;
+  virtual void shutdown_worker(wire::ShutdownWorkerRequest request, Done<wire::ShutdownWorkerResponse> done) = 0;
 
   virtual void shutdown() = 0;
 };

@@ -21,7 +21,7 @@ using namespace temporal::api::enums::v1;
 using TaskPtr = std::shared_ptr<WorkflowTask>;
 
 // Whether the run ends with these commands, so that no further task will come.
-bool closes(const api::RespondWorkflowTaskCompletedRequest& request) {
+bool closes(const wire::RespondWorkflowTaskCompletedRequest& request) {
   if (request.commands().empty()) return false;
   switch (request.commands().rbegin()->command_type()) {
     case COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION:
@@ -36,13 +36,13 @@ bool closes(const api::RespondWorkflowTaskCompletedRequest& request) {
 
 WorkflowAnswer failed(const WorkflowTask& task, WorkflowTaskFailedCause cause, std::string message) {
   if (task.has_query()) {
-    api::RespondQueryTaskCompletedRequest request;
+    wire::RespondQueryTaskCompletedRequest request;
     request.set_completed_type(QUERY_RESULT_TYPE_FAILED);
     request.mutable_failure()->set_message(message);
     request.set_error_message(std::move(message));
     return request;
   }
-  api::RespondWorkflowTaskFailedRequest request;
+  wire::RespondWorkflowTaskFailedRequest request;
   request.set_cause(cause);
   request.mutable_failure()->set_source("skald-worker");
   request.mutable_failure()->mutable_application_failure_info();
@@ -71,7 +71,7 @@ struct WorkflowWorker::State : std::enable_shared_from_this<State> {
   bool stopping = true;
 
   void poll(bool sticky, Pollers::Ended ended) {
-    api::PollWorkflowTaskQueueRequest request;
+    wire::PollWorkflowTaskQueueRequest request;
     request.set_namespace_(options.namespace_name);
     request.set_identity(options.identity);
     auto& queue = *request.mutable_task_queue();
@@ -145,7 +145,7 @@ struct WorkflowWorker::State : std::enable_shared_from_this<State> {
     request.set_namespace_(options.namespace_name);
   }
 
-  void send_request(const TaskPtr& task, api::RespondWorkflowTaskCompletedRequest request) {
+  void send_request(const TaskPtr& task, wire::RespondWorkflowTaskCompletedRequest request) {
     sign(*task, request);
     request.set_identity(options.identity);
     request.set_return_new_workflow_task(!is_stopping());
@@ -172,7 +172,7 @@ struct WorkflowWorker::State : std::enable_shared_from_this<State> {
     });
   }
 
-  void send_request(const TaskPtr& task, api::RespondWorkflowTaskFailedRequest request) {
+  void send_request(const TaskPtr& task, wire::RespondWorkflowTaskFailedRequest request) {
     executor.forget(run_id(*task));
     spdlog::warn("a task of workflow {} failed (attempt {}): {}", task->workflow_execution().workflow_id(),
                  task->attempt(), request.failure().message());
@@ -186,7 +186,7 @@ struct WorkflowWorker::State : std::enable_shared_from_this<State> {
     });
   }
 
-  void send_request(const TaskPtr& task, api::RespondQueryTaskCompletedRequest request) {
+  void send_request(const TaskPtr& task, wire::RespondQueryTaskCompletedRequest request) {
     sign(*task, request);
     transport.answer_query(std::move(request), [self = shared_from_this(), task](const auto& reply) {
       self->finish(*task, reply.status());
@@ -230,7 +230,7 @@ struct WorkflowWorker::State : std::enable_shared_from_this<State> {
       if (std::exchange(stopping, true)) return;
     }
     pollers->stop();
-    api::ShutdownWorkerRequest request;
+    wire::ShutdownWorkerRequest request;
     request.set_namespace_(options.namespace_name);
     request.set_identity(options.identity);
     request.set_sticky_task_queue(options.sticky_queue);

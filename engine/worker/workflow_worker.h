@@ -12,9 +12,9 @@
 
 namespace skald::worker {
 
-using WorkflowTask = api::PollWorkflowTaskQueueResponse;
-using WorkflowAnswer = std::variant<api::RespondWorkflowTaskCompletedRequest, api::RespondWorkflowTaskFailedRequest,
-                                    api::RespondQueryTaskCompletedRequest>;
+using WorkflowTask = wire::PollWorkflowTaskQueueResponse;
+using WorkflowAnswer = std::variant<wire::RespondWorkflowTaskCompletedRequest, wire::RespondWorkflowTaskFailedRequest,
+                                    wire::RespondQueryTaskCompletedRequest>;
 
 // What runs workflows, and may keep their state from one task to the next. Thread-safe.
 class WorkflowExecutor {

@@ -28,7 +28,7 @@ absl::Time time(const google::protobuf::Timestamp& at) {
 }
 
 // When this attempt's answer is of no use any more.
-absl::Time deadline_of(const worker::api::PollActivityTaskQueueResponse& task) {
+absl::Time deadline_of(const worker::wire::PollActivityTaskQueueResponse& task) {
   const absl::Time now = absl::Now();
   absl::Time deadline = now + absl::Hours(24 * 365);
   const auto limit = [&](bool known, const google::protobuf::Timestamp& from,
@@ -64,7 +64,7 @@ Failure too_long_failure(const std::string& type, absl::Duration limit) {
       absl::StrCat(type, " ran longer than limits.max_activity_seconds = ", absl::ToDoubleSeconds(limit)), false);
 }
 
-CallTask task_of(const worker::api::PollActivityTaskQueueResponse& task, std::string activity) {
+CallTask task_of(const worker::wire::PollActivityTaskQueueResponse& task, std::string activity) {
   return {std::move(activity),
           first(task.input()),
           absl::StrCat(task.workflow_execution().run_id(), "/", task.activity_id()),
@@ -98,7 +98,7 @@ Failure application_failure(const std::string& type, const std::string& message,
   return out;
 }
 
-Call::Call(const worker::api::PollActivityTaskQueueResponse& task, std::string activity, std::shared_ptr<Alarms> alarms,
+Call::Call(const worker::wire::PollActivityTaskQueueResponse& task, std::string activity, std::shared_ptr<Alarms> alarms,
            Callbacks callbacks)
     : type(task.activity_type().name()),
       task(task_of(task, std::move(activity))),

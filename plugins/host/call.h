@@ -56,7 +56,7 @@ class Call : public std::enable_shared_from_this<Call> {
     std::function<void(worker::ActivityOutcome)> done;  // to the server
   };
 
-  Call(const worker::api::PollActivityTaskQueueResponse& task, std::string activity, std::shared_ptr<Alarms> alarms,
+  Call(const worker::wire::PollActivityTaskQueueResponse& task, std::string activity, std::shared_ptr<Alarms> alarms,
        Callbacks callbacks);
 
   void watch_deadline();  // once

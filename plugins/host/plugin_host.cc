@@ -168,7 +168,7 @@ void PluginHost::stop(absl::Duration grace) {
   state_->alarms->stop();
 }
 
-void PluginHost::execute(const worker::api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
+void PluginHost::execute(const worker::wire::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
                          std::function<void(worker::ActivityOutcome)> done) {
   const std::string& type = task.activity_type().name();
   const int64_t size =

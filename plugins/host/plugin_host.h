@@ -36,7 +36,7 @@ class PluginHost final : public worker::ActivityExecutor {
   static absl::StatusOr<std::unique_ptr<PluginHost>> load(PluginHostOptions options);
   ~PluginHost() override;  // stop(stop_grace)
 
-  void execute(const worker::api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
+  void execute(const worker::wire::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
                std::function<void(worker::ActivityOutcome)> done) override;
 
   // Looks at the folder again. What is new is loaded. What changed, its file or its configuration, is replaced:

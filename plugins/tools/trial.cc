@@ -55,8 +55,8 @@ struct Running {
   std::string details;
 };
 
-worker::api::PollActivityTaskQueueResponse task_of(const Trial& trial, int attempt, const std::string& details) {
-  worker::api::PollActivityTaskQueueResponse task;
+worker::wire::PollActivityTaskQueueResponse task_of(const Trial& trial, int attempt, const std::string& details) {
+  worker::wire::PollActivityTaskQueueResponse task;
   task.set_task_token("trial");
   task.mutable_activity_type()->set_name(trial.type);
   task.set_attempt(attempt);

@@ -13,8 +13,8 @@
 namespace skald::demo {
 namespace {
 
-namespace api = temporal::api::workflowservice::v1;
-using Stub = api::WorkflowService::Stub;
+namespace wire = temporal::api::workflowservice::v1;
+using Stub = wire::WorkflowService::Stub;
 
 constexpr char kNamespace[] = "default";
 constexpr char kTaskQueue[] = "skald";
@@ -105,10 +105,10 @@ struct ShopClient::Connection : std::enable_shared_from_this<Connection> {
         });
   }
 
-  void await(api::GetWorkflowExecutionHistoryRequest request, ResultDone done) {
+  void await(wire::GetWorkflowExecutionHistoryRequest request, ResultDone done) {
     call(&Stub::async::GetWorkflowExecutionHistory, request,
          [self = shared_from_this(), request, done = std::move(done)](
-             const grpc::Status& status, api::GetWorkflowExecutionHistoryResponse& response) mutable {
+             const grpc::Status& status, wire::GetWorkflowExecutionHistoryResponse& response) mutable {
            if (!status.ok()) return done(absl::UnavailableError(status.error_message()));
            if (response.history().events_size() > 0 || response.next_page_token().empty())
              return done(outcome(response.history()));
@@ -124,7 +124,7 @@ ShopClient::ShopClient(const std::string& address) : connection_(std::make_share
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   connection_->stub =
-      api::WorkflowService::NewStub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+      wire::WorkflowService::NewStub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
 }
 
 // What has been answered may still be on its way out of gRPC's threads, which hold on to the connection.
@@ -134,7 +134,7 @@ ShopClient::~ShopClient() {
 }
 
 void ShopClient::start(const std::string& type, const std::string& id, const std::string& input, Done done) {
-  api::StartWorkflowExecutionRequest request;
+  wire::StartWorkflowExecutionRequest request;
   request.set_namespace_(kNamespace);
   request.set_workflow_id(id);
   request.set_request_id("start-" + id);
@@ -143,14 +143,14 @@ void ShopClient::start(const std::string& type, const std::string& id, const std
   request.mutable_task_queue()->set_name(kTaskQueue);
   set_json(request.mutable_input(), input);
   connection_->call(&Stub::async::StartWorkflowExecution, std::move(request),
-                    [done = std::move(done)](const grpc::Status& status, api::StartWorkflowExecutionResponse&) mutable {
+                    [done = std::move(done)](const grpc::Status& status, wire::StartWorkflowExecutionResponse&) mutable {
                       const bool started = status.ok() || status.error_code() == grpc::ALREADY_EXISTS;
                       done(started ? absl::OkStatus() : absl::UnavailableError(status.error_message()));
                     });
 }
 
 void ShopClient::signal(const std::string& id, const std::string& name, const std::string& input, Done done) {
-  api::SignalWorkflowExecutionRequest request;
+  wire::SignalWorkflowExecutionRequest request;
   request.set_namespace_(kNamespace);
   request.mutable_workflow_execution()->set_workflow_id(id);
   request.set_signal_name(name);
@@ -159,14 +159,14 @@ void ShopClient::signal(const std::string& id, const std::string& name, const st
   set_json(request.mutable_input(), input);
   connection_->call(
       &Stub::async::SignalWorkflowExecution, std::move(request),
-      [done = std::move(done)](const grpc::Status& status, api::SignalWorkflowExecutionResponse&) mutable {
+      [done = std::move(done)](const grpc::Status& status, wire::SignalWorkflowExecutionResponse&) mutable {
         if (status.error_code() == grpc::NOT_FOUND) return done(absl::NotFoundError(status.error_message()));
         done(status.ok() ? absl::OkStatus() : absl::UnavailableError(status.error_message()));
       });
 }
 
 void ShopClient::await(const std::string& id, ResultDone done) {
-  api::GetWorkflowExecutionHistoryRequest request;
+  wire::GetWorkflowExecutionHistoryRequest request;
   request.set_namespace_(kNamespace);
   request.mutable_execution()->set_workflow_id(id);
   request.set_wait_new_event(true);
@@ -175,13 +175,13 @@ void ShopClient::await(const std::string& id, ResultDone done) {
 }
 
 absl::StatusOr<bool> ShopClient::knows(const std::string& id) {
-  api::DescribeWorkflowExecutionRequest request;
+  wire::DescribeWorkflowExecutionRequest request;
   request.set_namespace_(kNamespace);
   request.mutable_execution()->set_workflow_id(id);
   absl::Notification answered;
   absl::StatusOr<bool> known = true;
   connection_->call(&Stub::async::DescribeWorkflowExecution, std::move(request),
-                    [&](const grpc::Status& status, api::DescribeWorkflowExecutionResponse&) {
+                    [&](const grpc::Status& status, wire::DescribeWorkflowExecutionResponse&) {
                       if (status.error_code() == grpc::NOT_FOUND)
                         known = false;
                       else if (!status.ok())
@@ -193,7 +193,7 @@ absl::StatusOr<bool> ShopClient::knows(const std::string& id) {
 }
 
 absl::StatusOr<int> ShopClient::signals(const std::string& id) {
-  api::GetWorkflowExecutionHistoryRequest request;
+  wire::GetWorkflowExecutionHistoryRequest request;
   request.set_namespace_(kNamespace);
   request.mutable_execution()->set_workflow_id(id);
   int count = 0;
@@ -201,7 +201,7 @@ absl::StatusOr<int> ShopClient::signals(const std::string& id) {
     absl::Notification answered;
     absl::Status problem;
     connection_->call(&Stub::async::GetWorkflowExecutionHistory, request,
-                      [&](const grpc::Status& status, api::GetWorkflowExecutionHistoryResponse& page) {
+                      [&](const grpc::Status& status, wire::GetWorkflowExecutionHistoryResponse& page) {
                         if (!status.ok()) problem = absl::UnavailableError(status.error_message());
                         for (const auto& event : page.history().events())
                           count += event.has_workflow_execution_signaled_event_attributes() ? 1 : 0;

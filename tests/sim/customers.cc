@@ -79,7 +79,7 @@ void Customers::start(const std::string& id, const std::string& type, const std:
                       const std::string& request_id, std::shared_ptr<bool> answered) {
   watch(answered, [this, id, type, input, request_id, answered] { start(id, type, input, request_id, answered); });
   if (node_ == nullptr) return;
-  shard::api::StartWorkflowExecutionRequest request;
+  shard::wire::StartWorkflowExecutionRequest request;
   request.set_namespace_(kNamespace);
   request.set_workflow_id(id);
   request.set_request_id(request_id);
@@ -90,7 +90,7 @@ void Customers::start(const std::string& id, const std::string& type, const std:
   payload->set_data(input);
   node_->engine().start_workflow(
       node_->call(), std::move(request),
-      [this, id, type, answered](absl::StatusOr<shard::api::StartWorkflowExecutionResponse> response) {
+      [this, id, type, answered](absl::StatusOr<shard::wire::StartWorkflowExecutionResponse> response) {
         if (!response.ok() || *answered) return;
         *answered = true;
         Placed& placed = placed_[id];
@@ -122,7 +122,7 @@ void Customers::write(const std::string& id, const std::string& signal, const js
 void Customers::post(const Letter& letter, std::shared_ptr<bool> answered) {
   watch(answered, [this, letter, answered] { post(letter, answered); });
   if (node_ == nullptr) return;
-  shard::api::SignalWorkflowExecutionRequest request;
+  shard::wire::SignalWorkflowExecutionRequest request;
   request.set_namespace_(kNamespace);
   request.mutable_workflow_execution()->set_workflow_id(letter.id);
   request.set_signal_name(letter.signal);

@@ -9,7 +9,7 @@ constexpr int kPolls = 8;
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(100);
 constexpr int kErpOutageAttempts = 9;  // some two minutes
 
-nlohmann::json input_of(const shard::api::PollActivityTaskQueueResponse& task) {
+nlohmann::json input_of(const shard::wire::PollActivityTaskQueueResponse& task) {
   return nlohmann::json::parse(task.input().payloads(0).data());
 }
 
@@ -30,7 +30,7 @@ void ShopWorker::use(Node* node) {
 }
 
 void ShopWorker::poll() {
-  shard::api::PollActivityTaskQueueRequest request;
+  shard::wire::PollActivityTaskQueueRequest request;
   request.set_namespace_(kNamespace);
   request.mutable_task_queue()->set_name(kTaskQueue);
   request.set_identity("shop");
@@ -89,7 +89,7 @@ void ShopWorker::act(const Task& task, bool answers, bool as_error) {
 void ShopWorker::answer(const std::string& token, const Answer& answer) {
   if (node_ == nullptr) return later(kRetryInterval, [this, token, answer] { this->answer(token, answer); });
   if (const auto* result = std::get_if<nlohmann::json>(&answer)) {
-    shard::api::RespondActivityTaskCompletedRequest request;
+    shard::wire::RespondActivityTaskCompletedRequest request;
     request.set_namespace_(kNamespace);
     request.set_task_token(token);
     auto* payload = request.mutable_result()->add_payloads();
@@ -98,7 +98,7 @@ void ShopWorker::answer(const std::string& token, const Answer& answer) {
     return node_->engine().complete_activity(node_->call(), std::move(request), [](const auto&) {});
   }
   const auto& refusal = std::get<Refusal>(answer);
-  shard::api::RespondActivityTaskFailedRequest request;
+  shard::wire::RespondActivityTaskFailedRequest request;
   request.set_namespace_(kNamespace);
   request.set_task_token(token);
   request.mutable_failure()->set_message(refusal.message);
@@ -109,7 +109,7 @@ void ShopWorker::answer(const std::string& token, const Answer& answer) {
 
 void ShopWorker::answer_error(const std::string& token) {
   if (node_ == nullptr) return later(kRetryInterval, [this, token] { answer_error(token); });
-  shard::api::RespondActivityTaskFailedRequest request;
+  shard::wire::RespondActivityTaskFailedRequest request;
   request.set_namespace_(kNamespace);
   request.set_task_token(token);
   request.mutable_failure()->set_message("the partner's service is out of order");

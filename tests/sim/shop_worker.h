@@ -37,7 +37,7 @@ class ShopWorker {
   void stop_faults() { faults_ = ShopFaults{0, 0, 0, 0, 0, faults_.outage, faults_.model_outage, faults_.erp_outage}; }
 
  private:
-  using Task = shard::api::PollActivityTaskQueueResponse;
+  using Task = shard::wire::PollActivityTaskQueueResponse;
 
   void poll();
   void run(const Task& task);

@@ -13,7 +13,7 @@
 namespace {
 
 using namespace skald;
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 namespace enums = temporal::api::enums::v1;
 using temporal::api::command::v1::Command;
 
@@ -28,7 +28,7 @@ class Order {
   }
 
   void start() {
-    api::StartWorkflowExecutionRequest request;
+    wire::StartWorkflowExecutionRequest request;
     request.set_namespace_("default");
     request.set_workflow_id("order-1");
     request.set_request_id("start-1");

@@ -19,7 +19,7 @@
 namespace {
 
 using skald::demo::ServerProcess;
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 
 struct Options {
   int sleepers = 100'000;
@@ -28,8 +28,8 @@ struct Options {
   std::string folder = std::filesystem::temp_directory_path() / fmt::format("skald-footprint-{}", getpid());
 };
 
-std::unique_ptr<api::WorkflowService::Stub> connect(const ServerProcess& server) {
-  return api::WorkflowService::NewStub(grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials()));
+std::unique_ptr<wire::WorkflowService::Stub> connect(const ServerProcess& server) {
+  return wire::WorkflowService::NewStub(grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials()));
 }
 
 std::string workflow_id(int number) { return absl::StrCat("nap-", number); }
@@ -38,8 +38,8 @@ std::string workflow_id(int number) { return absl::StrCat("nap-", number); }
 void start_sleepers(const ServerProcess& server, const Options& options) {
   struct Call {
     grpc::ClientContext context;
-    api::StartWorkflowExecutionRequest request;
-    api::StartWorkflowExecutionResponse response;
+    wire::StartWorkflowExecutionRequest request;
+    wire::StartWorkflowExecutionResponse response;
   };
   const auto stub = connect(server);
   std::mutex mutex;
@@ -78,12 +78,12 @@ void start_sleepers(const ServerProcess& server, const Options& options) {
 // Asks a sleeper for its state; returns how long that took.
 absl::Duration query_one(const ServerProcess& server, int number) {
   const auto stub = connect(server);
-  api::QueryWorkflowRequest request;
+  wire::QueryWorkflowRequest request;
   request.set_namespace_("default");
   request.mutable_execution()->set_workflow_id(workflow_id(number));
   request.mutable_query()->set_query_type("state");
   grpc::ClientContext context;
-  api::QueryWorkflowResponse response;
+  wire::QueryWorkflowResponse response;
   const absl::Time began = absl::Now();
   const grpc::Status status = stub->QueryWorkflow(&context, request, &response);
   if (!status.ok()) throw std::runtime_error("a query failed: " + status.error_message());

@@ -54,8 +54,8 @@ void allow_many_files() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-worker::api::PollActivityTaskQueueResponse task(const std::string& url, int number) {
-  worker::api::PollActivityTaskQueueResponse out;
+worker::wire::PollActivityTaskQueueResponse task(const std::string& url, int number) {
+  worker::wire::PollActivityTaskQueueResponse out;
   out.set_task_token("token");
   out.mutable_activity_type()->set_name("caller.call");
   out.set_attempt(1);

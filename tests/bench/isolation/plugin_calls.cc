@@ -31,7 +31,7 @@ absl::StatusOr<std::unique_ptr<plugins::PluginHost>> load(const std::string& fol
 // The failure's type, or "".
 std::string run(plugins::PluginHost& host, const std::string& activity) {
   static std::atomic<int> last = 0;
-  worker::api::PollActivityTaskQueueResponse task;
+  worker::wire::PollActivityTaskQueueResponse task;
   task.set_task_token("token");
   task.mutable_activity_type()->set_name("crasher." + activity);
   task.set_attempt(1);

@@ -15,9 +15,9 @@
 namespace skald::bench {
 namespace {
 
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 namespace enums = temporal::api::enums::v1;
-using Stub = api::WorkflowService::Stub;
+using Stub = wire::WorkflowService::Stub;
 
 // One call under way; deletes itself after its callback.
 template <typename Request, typename Response>
@@ -49,7 +49,7 @@ class Load {
       grpc::ChannelArguments arguments;
       arguments.SetInt("skald.channel", i);  // channels of equal arguments share a connection
       auto channel = grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
-      stubs_.push_back(api::WorkflowService::NewStub(channel));
+      stubs_.push_back(wire::WorkflowService::NewStub(channel));
     }
     prefix_ = fmt::format("load-{}-", absl::ToUnixNanos(absl::Now()));
     queue_ = prefix_ + "queue";
@@ -89,7 +89,7 @@ class Load {
   void start_next() {
     const int number = started_.fetch_add(1);
     if (number >= options_.workflows) return;
-    api::StartWorkflowExecutionRequest request;
+    wire::StartWorkflowExecutionRequest request;
     request.set_namespace_(options_.ns);
     request.set_workflow_id(prefix_ + std::to_string(number));
     request.set_request_id(request.workflow_id());
@@ -100,7 +100,7 @@ class Load {
       const std::lock_guard lock(mutex_);
       begun_[request.workflow_id()] = now;
     }
-    call<api::StartWorkflowExecutionRequest, api::StartWorkflowExecutionResponse>(
+    call<wire::StartWorkflowExecutionRequest, wire::StartWorkflowExecutionResponse>(
         stub(number), &Stub::async::StartWorkflowExecution, std::move(request), 30,
         [this, now](const grpc::Status& status, const auto&) {
           if (!status.ok()) return fail("start", status);
@@ -123,21 +123,21 @@ class Load {
 
   void poll_workflow(int i) {
     if (stopping_) return;
-    api::PollWorkflowTaskQueueRequest request;
+    wire::PollWorkflowTaskQueueRequest request;
     request.set_namespace_(options_.ns);
     request.mutable_task_queue()->set_name(queue_);
     request.set_identity("skald-load");
-    call<api::PollWorkflowTaskQueueRequest, api::PollWorkflowTaskQueueResponse>(
+    call<wire::PollWorkflowTaskQueueRequest, wire::PollWorkflowTaskQueueResponse>(
         stub(i), &Stub::async::PollWorkflowTaskQueue, std::move(request), 70,
-        [this, i](const grpc::Status& status, api::PollWorkflowTaskQueueResponse& task) {
+        [this, i](const grpc::Status& status, wire::PollWorkflowTaskQueueResponse& task) {
           if (!status.ok()) return fail("poll of workflow tasks", status);
           if (!task.task_token().empty()) complete(i, task);
           poll_workflow(i);
         });
   }
 
-  void complete(int i, const api::PollWorkflowTaskQueueResponse& task) {
-    api::RespondWorkflowTaskCompletedRequest request;
+  void complete(int i, const wire::PollWorkflowTaskQueueResponse& task) {
+    wire::RespondWorkflowTaskCompletedRequest request;
     request.set_namespace_(options_.ns);
     request.set_task_token(task.task_token());
     const auto& events = task.history().events();
@@ -156,7 +156,7 @@ class Load {
       attributes->mutable_task_queue()->set_name(queue_);
       attributes->mutable_start_to_close_timeout()->set_seconds(60);
     }
-    call<api::RespondWorkflowTaskCompletedRequest, api::RespondWorkflowTaskCompletedResponse>(
+    call<wire::RespondWorkflowTaskCompletedRequest, wire::RespondWorkflowTaskCompletedResponse>(
         stub(i), &Stub::async::RespondWorkflowTaskCompleted, std::move(request), 30,
         [this, paid, id = task.workflow_execution().workflow_id()](const grpc::Status& status, const auto&) {
           if (!status.ok()) return fail("completion of a workflow task", status);
@@ -166,19 +166,19 @@ class Load {
 
   void poll_activity(int i) {
     if (stopping_) return;
-    api::PollActivityTaskQueueRequest request;
+    wire::PollActivityTaskQueueRequest request;
     request.set_namespace_(options_.ns);
     request.mutable_task_queue()->set_name(queue_);
     request.set_identity("skald-load");
-    call<api::PollActivityTaskQueueRequest, api::PollActivityTaskQueueResponse>(
+    call<wire::PollActivityTaskQueueRequest, wire::PollActivityTaskQueueResponse>(
         stub(i), &Stub::async::PollActivityTaskQueue, std::move(request), 70,
-        [this, i](const grpc::Status& status, api::PollActivityTaskQueueResponse& task) {
+        [this, i](const grpc::Status& status, wire::PollActivityTaskQueueResponse& task) {
           if (!status.ok()) return fail("poll of activities", status);
           if (!task.task_token().empty()) {
-            api::RespondActivityTaskCompletedRequest done;
+            wire::RespondActivityTaskCompletedRequest done;
             done.set_namespace_(options_.ns);
             done.set_task_token(task.task_token());
-            call<api::RespondActivityTaskCompletedRequest, api::RespondActivityTaskCompletedResponse>(
+            call<wire::RespondActivityTaskCompletedRequest, wire::RespondActivityTaskCompletedResponse>(
                 stub(i), &Stub::async::RespondActivityTaskCompleted, std::move(done), 30,
                 [this](const grpc::Status& answer, const auto&) {
                   if (!answer.ok()) fail("completion of an activity", answer);

@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 
 void run(plugins::PluginHost& host, const std::string& type, const std::string& order, const json& input) {
-  worker::api::PollActivityTaskQueueResponse task;
+  worker::wire::PollActivityTaskQueueResponse task;
   task.set_task_token("token");
   task.mutable_activity_type()->set_name(type);
   task.set_attempt(1);

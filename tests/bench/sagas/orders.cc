@@ -20,9 +20,9 @@ constexpr absl::Duration kPatience = absl::Minutes(3);
 constexpr int kUnitsEach = 2;
 constexpr int kPrice = 1999;
 
-shard::api::StartWorkflowExecutionRequest request_to(const std::string& type, const std::string& id,
+shard::wire::StartWorkflowExecutionRequest request_to(const std::string& type, const std::string& id,
                                                      const std::string& input) {
-  shard::api::StartWorkflowExecutionRequest request;
+  shard::wire::StartWorkflowExecutionRequest request;
   request.set_namespace_("default");
   request.set_workflow_id(id);
   request.mutable_workflow_type()->set_name(type);

@@ -5,7 +5,7 @@ namespace {
 
 using ChainTest = RunTest;
 
-StartResult start_over(const api::StartWorkflowExecutionRequest& request, state::RunState& run,
+StartResult start_over(const wire::StartWorkflowExecutionRequest& request, state::RunState& run,
                        const Context& context) {
   const CurrentRun current{run.run_id(), run.status(), run.start_request_id(),
                            run.status() == enums::WORKFLOW_EXECUTION_STATUS_RUNNING ? &run : nullptr};

@@ -29,8 +29,8 @@ class RunTest : public ::testing::Test {
     return {now_, *random_, limits_, ns_, no_namespace, is_of_type_};
   }
 
-  api::StartWorkflowExecutionRequest request() {
-    api::StartWorkflowExecutionRequest request;
+  wire::StartWorkflowExecutionRequest request() {
+    wire::StartWorkflowExecutionRequest request;
     request.set_namespace_("default");
     request.set_workflow_id("order-1");
     request.mutable_workflow_type()->set_name("order");
@@ -39,7 +39,7 @@ class RunTest : public ::testing::Test {
     return request;
   }
 
-  void begin(const api::StartWorkflowExecutionRequest& request) {
+  void begin(const wire::StartWorkflowExecutionRequest& request) {
     StartResult result = start({request, std::nullopt, std::nullopt, std::nullopt}, nullptr, context());
     ASSERT_TRUE(result.status.ok()) << result.status;
     ASSERT_TRUE(result.created_run.has_value());

@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using namespace temporal::api::enums::v1;
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 
 WorkflowTaskHandler::Task first_task(const std::string& run_id = "run-1") {
   WorkflowTaskHandler::Task task;
@@ -94,7 +94,7 @@ TEST_F(Handler, NamesUnknownTypesAndCauses) {
   auto task = first_task();
   task.mutable_workflow_type()->set_name("nothing");
   handle(handler, task);
-  const auto& failed = std::get<api::RespondWorkflowTaskFailedRequest>(answer_);
+  const auto& failed = std::get<wire::RespondWorkflowTaskFailedRequest>(answer_);
   EXPECT_EQ(failed.cause(), WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE);
   EXPECT_EQ(failed.failure().message(), "there is no workflow definition 'nothing'; this worker has: order");
 }
@@ -103,7 +103,7 @@ TEST_F(Handler, SaysItsNameAndTheDefinitionInTheFirstCompletion) {
   define("return function() end");
   WorkflowTaskHandler handler(definitions_, log_, {});
   handle(handler, first_task());
-  const auto& completed = std::get<api::RespondWorkflowTaskCompletedRequest>(answer_);
+  const auto& completed = std::get<wire::RespondWorkflowTaskCompletedRequest>(answer_);
   EXPECT_EQ(completed.sdk_metadata().sdk_name(), "skald-lua");
   EXPECT_THAT(completed.sdk_metadata().sdk_version(),
               HasSubstr("+" + definitions_.current("order")->hash.substr(0, 16)));
@@ -118,7 +118,7 @@ TEST_F(Handler, AnswersQueriesThatCameWithATask) {
   (*task.mutable_queries())["q1"].set_query_type("n");
   (*task.mutable_queries())["q2"].set_query_type("m");
   handle(handler, task);
-  const auto& results = std::get<api::RespondWorkflowTaskCompletedRequest>(answer_).query_results();
+  const auto& results = std::get<wire::RespondWorkflowTaskCompletedRequest>(answer_).query_results();
   EXPECT_EQ(results.at("q1").answer().payloads(0).data(), "1");
   EXPECT_EQ(results.at("q2").result_type(), QUERY_RESULT_TYPE_FAILED);
 }
@@ -130,7 +130,7 @@ TEST_F(Handler, StopsAtTheEndOfASliceAndGoesOn) {
   int turns = 0;
   while (!unfinished_->go_on(100'000, answer_)) ++turns;
   EXPECT_GT(turns, 10);
-  const auto& completed = std::get<api::RespondWorkflowTaskCompletedRequest>(answer_);
+  const auto& completed = std::get<wire::RespondWorkflowTaskCompletedRequest>(answer_);
   EXPECT_EQ(completed.commands(0).complete_workflow_execution_command_attributes().result().payloads(0).data(),
             "1000000");
   unfinished_.reset();
@@ -143,7 +143,7 @@ TEST_F(Handler, ASliceEndsForSlowInstructionsToo) {
   WorkflowTaskHandler handler(definitions_, log_, {});
   ASSERT_EQ(handle(handler, first_task(), 1'000'000'000), WorkflowTaskHandler::Verdict::kUnfinished);
   ASSERT_TRUE(unfinished_->go_on(0, answer_));
-  const auto& completed = std::get<api::RespondWorkflowTaskCompletedRequest>(answer_);
+  const auto& completed = std::get<wire::RespondWorkflowTaskCompletedRequest>(answer_);
   EXPECT_EQ(completed.commands(0).complete_workflow_execution_command_attributes().result().payloads(0).data(),
             "500000000");
   unfinished_.reset();
@@ -168,7 +168,7 @@ TEST_F(Handler, TheSlowLaneFinishesWhatTheOwnerLoopCannot) {
                                        [&](shard::WorkflowTaskAnswer late) { promise.set_value(std::move(late)); });
   ASSERT_EQ(verdict, shard::EmbeddedWorker::Verdict::kLater);
   const auto late = promise.get_future().get();
-  EXPECT_EQ(std::get<api::RespondWorkflowTaskCompletedRequest>(late)
+  EXPECT_EQ(std::get<wire::RespondWorkflowTaskCompletedRequest>(late)
                 .commands(0)
                 .start_timer_command_attributes()
                 .start_to_fire_timeout()

@@ -11,7 +11,7 @@ using namespace temporal::api::enums::v1;
 using temporal::api::command::v1::Command;
 using temporal::api::common::v1::Payloads;
 using temporal::api::failure::v1::Failure;
-namespace api = temporal::api::workflowservice::v1;
+namespace wire = temporal::api::workflowservice::v1;
 
 constexpr char kType[] = "order";
 constexpr char kWorkflowId[] = "order-1";
@@ -129,13 +129,13 @@ void HistoryDriver::run_task() {
     task = make_task(true);
     verdict = handler_.handle(task, "default", 0, answer, unfinished);
   }
-  if (auto* failed = std::get_if<api::RespondWorkflowTaskFailedRequest>(&answer)) {
+  if (auto* failed = std::get_if<wire::RespondWorkflowTaskFailedRequest>(&answer)) {
     task_failure_ = *failed;
     add(EVENT_TYPE_WORKFLOW_TASK_FAILED);
     return;
   }
   previous_started_ = started_id;
-  const auto& completed = std::get<api::RespondWorkflowTaskCompletedRequest>(answer);
+  const auto& completed = std::get<wire::RespondWorkflowTaskCompletedRequest>(answer);
   Event& event = add(EVENT_TYPE_WORKFLOW_TASK_COMPLETED);
   *event.mutable_workflow_task_completed_event_attributes()->mutable_sdk_metadata() = completed.sdk_metadata();
   const int64_t completed_id = event.event_id();
@@ -380,7 +380,7 @@ std::string HistoryDriver::query(const std::string& name, const std::vector<std:
   WorkflowTaskHandler::Answer answer;
   std::unique_ptr<WorkflowTaskHandler::Unfinished> unfinished;
   handler_.handle(task, "default", 0, answer, unfinished);
-  const auto& response = std::get<api::RespondQueryTaskCompletedRequest>(answer);
+  const auto& response = std::get<wire::RespondQueryTaskCompletedRequest>(answer);
   if (response.completed_type() == QUERY_RESULT_TYPE_FAILED) return absl::StrCat("error: ", response.error_message());
   return first_of(response.query_result());
 }
@@ -395,7 +395,7 @@ std::string HistoryDriver::replay(const std::string& source) const {
   WorkflowTaskHandler::Answer answer;
   std::unique_ptr<WorkflowTaskHandler::Unfinished> unfinished;
   handler.handle(task, "default", 0, answer, unfinished);
-  const auto& response = std::get<api::RespondQueryTaskCompletedRequest>(answer);
+  const auto& response = std::get<wire::RespondQueryTaskCompletedRequest>(answer);
   if (!log.lines.empty()) return absl::StrCat("logged again: ", log.lines.front());
   return response.error_message();
 }

@@ -49,8 +49,8 @@ void HostTest::load(PluginHostOptions options) {
   host_ = *PluginHost::load(std::move(options));
 }
 
-worker::api::PollActivityTaskQueueResponse HostTest::poll_response(const Task& task) {
-  worker::api::PollActivityTaskQueueResponse out;
+worker::wire::PollActivityTaskQueueResponse HostTest::poll_response(const Task& task) {
+  worker::wire::PollActivityTaskQueueResponse out;
   out.set_task_token("token");
   out.mutable_activity_type()->set_name(task.type);
   out.set_attempt(task.attempt);

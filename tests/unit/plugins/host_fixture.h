@@ -41,7 +41,7 @@ class HostTest : public testing::Test {
   void load_product(const std::string& name) { add(PLUGINS_FOLDER, name), load(); }
   void load_fixture(const std::string& name) { add(TEST_PLUGINS_FOLDER, name), load(); }
 
-  static worker::api::PollActivityTaskQueueResponse poll_response(const Task& task);
+  static worker::wire::PollActivityTaskQueueResponse poll_response(const Task& task);
   std::future<Outcome> start(const Task& task);
   std::future<Outcome> start(const Task& task, worker::ActivityExecutor::Heartbeat heartbeat);
   Outcome run(const Task& task) { return start(task).get(); }

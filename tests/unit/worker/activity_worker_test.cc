@@ -15,11 +15,11 @@ using temporal::api::failure::v1::Failure;
 class HeldActivities final : public ActivityExecutor {
  public:
   struct Held {
-    api::PollActivityTaskQueueResponse task;
+    wire::PollActivityTaskQueueResponse task;
     Heartbeat heartbeat;
     std::function<void(ActivityOutcome)> done;
   };
-  void execute(const api::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
+  void execute(const wire::PollActivityTaskQueueResponse& task, Heartbeat heartbeat,
                std::function<void(ActivityOutcome)> done) override {
     running.push_back({task, std::move(heartbeat), std::move(done)});
   }
@@ -35,8 +35,8 @@ class ActivityWorkerTest : public testing::Test {
     worker_ = std::make_unique<ActivityWorker>(server_, activities_, Timing{world_.clock(), *executor_}, options);
     worker_->start();
   }
-  static api::PollActivityTaskQueueResponse task(const std::string& token) {
-    api::PollActivityTaskQueueResponse made;
+  static wire::PollActivityTaskQueueResponse task(const std::string& token) {
+    wire::PollActivityTaskQueueResponse made;
     made.set_task_token(token);
     made.set_attempt(1);
     made.mutable_activity_type()->set_name("payment.charge");
@@ -72,7 +72,7 @@ TEST_F(ActivityWorkerTest, PausesPollingWhileAllSlotsAreTaken) {
   EXPECT_TRUE(server_.activity_polls.open.empty());
   activities_.running[0].done(Payloads());
   EXPECT_TRUE(server_.activity_polls.open.empty()) << "the slot is free when the server has the answer";
-  server_.completions.answer(api::RespondActivityTaskCompletedResponse());
+  server_.completions.answer(wire::RespondActivityTaskCompletedResponse());
   EXPECT_EQ(server_.activity_polls.open.size(), 1u);
 }
 
@@ -89,7 +89,7 @@ TEST_F(ActivityWorkerTest, ReportsFailuresWithDetailsThatWereNotSentYet) {
     Payloads details;
     details.add_payloads()->set_data(text);
     activity.heartbeat(details, [] {});
-    if (*text == '1') server_.heartbeats.answer(api::RecordActivityTaskHeartbeatResponse());
+    if (*text == '1') server_.heartbeats.answer(wire::RecordActivityTaskHeartbeatResponse());
   }
   Failure failure;
   failure.set_message("declined");
@@ -103,7 +103,7 @@ TEST_F(ActivityWorkerTest, AnswersCancelledOnlyIfTheServerAskedForIt) {
   auto& asked = begin("asked");
   bool told = false;
   asked.heartbeat(Payloads(), [&told] { told = true; });
-  api::RecordActivityTaskHeartbeatResponse cancel;
+  wire::RecordActivityTaskHeartbeatResponse cancel;
   cancel.set_cancel_requested(true);
   server_.heartbeats.answer(cancel);
   EXPECT_TRUE(told);
@@ -128,7 +128,7 @@ TEST_F(ActivityWorkerTest, StopTellsTheServerAndReturnsWhenAllIsAnswered) {
   ASSERT_EQ(server_.shutdowns.seen.size(), 1u);
   EXPECT_EQ(server_.shutdowns.seen[0].task_queue(), "orders");
   activity.done(Payloads());
-  server_.completions.answer(api::RespondActivityTaskCompletedResponse());
+  server_.completions.answer(wire::RespondActivityTaskCompletedResponse());
   server_.shutdown();
   EXPECT_TRUE(worker_->stop().empty());
 }

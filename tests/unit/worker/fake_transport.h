@@ -35,60 +35,60 @@ class FakeTransport final : public WorkerTransport {
     }
   };
 
-  Calls<api::PollWorkflowTaskQueueRequest, api::PollWorkflowTaskQueueResponse> workflow_polls, sticky_polls;
-  Calls<api::RespondWorkflowTaskCompletedRequest, api::RespondWorkflowTaskCompletedResponse> workflow_completions;
-  Calls<api::RespondWorkflowTaskFailedRequest, api::RespondWorkflowTaskFailedResponse> workflow_failures;
-  Calls<api::RespondQueryTaskCompletedRequest, api::RespondQueryTaskCompletedResponse> query_answers;
-  Calls<api::GetWorkflowExecutionHistoryRequest, api::GetWorkflowExecutionHistoryResponse> history_reads;
-  Calls<api::PollActivityTaskQueueRequest, api::PollActivityTaskQueueResponse> activity_polls;
-  Calls<api::RespondActivityTaskCompletedRequest, api::RespondActivityTaskCompletedResponse> completions;
-  Calls<api::RespondActivityTaskFailedRequest, api::RespondActivityTaskFailedResponse> failures;
-  Calls<api::RespondActivityTaskCanceledRequest, api::RespondActivityTaskCanceledResponse> cancellations;
-  Calls<api::RecordActivityTaskHeartbeatRequest, api::RecordActivityTaskHeartbeatResponse> heartbeats;
-  Calls<api::ShutdownWorkerRequest, api::ShutdownWorkerResponse> shutdowns;
+  Calls<wire::PollWorkflowTaskQueueRequest, wire::PollWorkflowTaskQueueResponse> workflow_polls, sticky_polls;
+  Calls<wire::RespondWorkflowTaskCompletedRequest, wire::RespondWorkflowTaskCompletedResponse> workflow_completions;
+  Calls<wire::RespondWorkflowTaskFailedRequest, wire::RespondWorkflowTaskFailedResponse> workflow_failures;
+  Calls<wire::RespondQueryTaskCompletedRequest, wire::RespondQueryTaskCompletedResponse> query_answers;
+  Calls<wire::GetWorkflowExecutionHistoryRequest, wire::GetWorkflowExecutionHistoryResponse> history_reads;
+  Calls<wire::PollActivityTaskQueueRequest, wire::PollActivityTaskQueueResponse> activity_polls;
+  Calls<wire::RespondActivityTaskCompletedRequest, wire::RespondActivityTaskCompletedResponse> completions;
+  Calls<wire::RespondActivityTaskFailedRequest, wire::RespondActivityTaskFailedResponse> failures;
+  Calls<wire::RespondActivityTaskCanceledRequest, wire::RespondActivityTaskCanceledResponse> cancellations;
+  Calls<wire::RecordActivityTaskHeartbeatRequest, wire::RecordActivityTaskHeartbeatResponse> heartbeats;
+  Calls<wire::ShutdownWorkerRequest, wire::ShutdownWorkerResponse> shutdowns;
 
-  void poll_workflow_task(api::PollWorkflowTaskQueueRequest request,
-                          Done<api::PollWorkflowTaskQueueResponse> done) override {
+  void poll_workflow_task(wire::PollWorkflowTaskQueueRequest request,
+                          Done<wire::PollWorkflowTaskQueueResponse> done) override {
     const bool sticky = !request.task_queue().normal_name().empty();
     (sticky ? sticky_polls : workflow_polls).take(std::move(request), std::move(done));
   }
-  void complete_workflow_task(api::RespondWorkflowTaskCompletedRequest request,
-                              Done<api::RespondWorkflowTaskCompletedResponse> done) override {
+  void complete_workflow_task(wire::RespondWorkflowTaskCompletedRequest request,
+                              Done<wire::RespondWorkflowTaskCompletedResponse> done) override {
     workflow_completions.take(std::move(request), std::move(done));
   }
-  void fail_workflow_task(api::RespondWorkflowTaskFailedRequest request,
-                          Done<api::RespondWorkflowTaskFailedResponse> done) override {
+  void fail_workflow_task(wire::RespondWorkflowTaskFailedRequest request,
+                          Done<wire::RespondWorkflowTaskFailedResponse> done) override {
     workflow_failures.take(std::move(request), std::move(done));
   }
-  void answer_query(api::RespondQueryTaskCompletedRequest request,
-                    Done<api::RespondQueryTaskCompletedResponse> done) override {
+  void answer_query(wire::RespondQueryTaskCompletedRequest request,
+                    Done<wire::RespondQueryTaskCompletedResponse> done) override {
     query_answers.take(std::move(request), std::move(done));
   }
-  void read_history(api::GetWorkflowExecutionHistoryRequest request,
-                    Done<api::GetWorkflowExecutionHistoryResponse> done) override {
+  void read_history(wire::GetWorkflowExecutionHistoryRequest request,
+                    Done<wire::GetWorkflowExecutionHistoryResponse> done) override {
     history_reads.take(std::move(request), std::move(done));
   }
-  void poll_activity_task(api::PollActivityTaskQueueRequest request,
-                          Done<api::PollActivityTaskQueueResponse> done) override {
+  void poll_activity_task(wire::PollActivityTaskQueueRequest request,
+                          Done<wire::PollActivityTaskQueueResponse> done) override {
     activity_polls.take(std::move(request), std::move(done));
   }
-  void complete_activity(api::RespondActivityTaskCompletedRequest request,
-                         Done<api::RespondActivityTaskCompletedResponse> done) override {
+  void complete_activity(wire::RespondActivityTaskCompletedRequest request,
+                         Done<wire::RespondActivityTaskCompletedResponse> done) override {
     completions.take(std::move(request), std::move(done));
   }
-  void fail_activity(api::RespondActivityTaskFailedRequest request,
-                     Done<api::RespondActivityTaskFailedResponse> done) override {
+  void fail_activity(wire::RespondActivityTaskFailedRequest request,
+                     Done<wire::RespondActivityTaskFailedResponse> done) override {
     failures.take(std::move(request), std::move(done));
   }
-  void cancel_activity(api::RespondActivityTaskCanceledRequest request,
-                       Done<api::RespondActivityTaskCanceledResponse> done) override {
+  void cancel_activity(wire::RespondActivityTaskCanceledRequest request,
+                       Done<wire::RespondActivityTaskCanceledResponse> done) override {
     cancellations.take(std::move(request), std::move(done));
   }
-  void heartbeat(api::RecordActivityTaskHeartbeatRequest request,
-                 Done<api::RecordActivityTaskHeartbeatResponse> done) override {
+  void heartbeat(wire::RecordActivityTaskHeartbeatRequest request,
+                 Done<wire::RecordActivityTaskHeartbeatResponse> done) override {
     heartbeats.take(std::move(request), std::move(done));
   }
-  void shutdown_worker(api::ShutdownWorkerRequest request, Done<api::ShutdownWorkerResponse> done) override {
+  void shutdown_worker(wire::ShutdownWorkerRequest request, Done<wire::ShutdownWorkerResponse> done) override {
     shutdowns.take(std::move(request), std::move(done));
   }
   void shutdown() override {

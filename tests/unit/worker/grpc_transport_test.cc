@@ -29,7 +29,7 @@ class GrpcTransportTest : public testing::Test {
 
   absl::Status complete() {
     std::promise<absl::Status> answered;
-    api::RespondWorkflowTaskCompletedRequest request;
+    wire::RespondWorkflowTaskCompletedRequest request;
     request.set_task_token("token");
     transport_->complete_workflow_task(std::move(request),
                                        [&answered](const auto& reply) { answered.set_value(reply.status()); });
@@ -44,14 +44,14 @@ class GrpcTransportTest : public testing::Test {
 
 TEST_F(GrpcTransportTest, CarriesRequestsAndAnswers) {
   serve("PollActivityTaskQueue", [](skald::api::RawCall call) {
-    api::PollActivityTaskQueueRequest request;
+    wire::PollActivityTaskQueueRequest request;
     request.ParseFromString(call.request);
-    api::PollActivityTaskQueueResponse response;
+    wire::PollActivityTaskQueueResponse response;
     response.set_task_token(request.task_queue().name());
     call.reply(response.SerializeAsString());
   });
   std::promise<std::string> token;
-  api::PollActivityTaskQueueRequest request;
+  wire::PollActivityTaskQueueRequest request;
   request.mutable_task_queue()->set_name("orders");
   transport_->poll_activity_task(std::move(request),
                                  [&token](const auto& answer) { token.set_value(answer->task_token()); });

@@ -11,7 +11,7 @@ namespace {
 class HeartbeatsTest : public testing::Test {
  protected:
   std::shared_ptr<Heartbeats> heartbeats(absl::Duration interval) {
-    api::RecordActivityTaskHeartbeatRequest head;
+    wire::RecordActivityTaskHeartbeatRequest head;
     head.set_task_token("token");
     return std::make_shared<Heartbeats>(
         [this](auto request, auto done) { server_.heartbeat(std::move(request), std::move(done)); },
@@ -41,20 +41,20 @@ TEST_F(HeartbeatsTest, SendsTheFirstAtOnceAndThenTheNewestOnceAnInterval) {
   auto beats = heartbeats(absl::Seconds(8));
   record(*beats, "1");
   EXPECT_EQ(sent(), (std::vector<std::string>{"1"}));
-  server_.heartbeats.answer(api::RecordActivityTaskHeartbeatResponse());
+  server_.heartbeats.answer(wire::RecordActivityTaskHeartbeatResponse());
   record(*beats, "2");
   record(*beats, "3");
   world_.run_for(absl::Seconds(7));
   EXPECT_EQ(sent().size(), 1u);
   world_.run_for(absl::Seconds(2));
   EXPECT_EQ(sent(), (std::vector<std::string>{"1", "3"}));
-  server_.heartbeats.answer(api::RecordActivityTaskHeartbeatResponse());
+  server_.heartbeats.answer(wire::RecordActivityTaskHeartbeatResponse());
   world_.run_for(absl::Minutes(5));
   EXPECT_EQ(sent().size(), 2u) << "a silent activity must time out";
 }
 
 TEST_F(HeartbeatsTest, IntervalFollowsTheTimeout) {
-  api::PollActivityTaskQueueResponse task;
+  wire::PollActivityTaskQueueResponse task;
   EXPECT_EQ(Heartbeats::interval(task), absl::Seconds(30));
   task.mutable_heartbeat_timeout()->set_seconds(10);
   EXPECT_EQ(Heartbeats::interval(task), absl::Seconds(8));
@@ -67,7 +67,7 @@ TEST_F(HeartbeatsTest, CancellationReachesTheActivityOnceAndHeartbeatsGoOn) {
   for (int i = 0; i < 3; ++i) {
     record(*beats, "x");
     world_.run_for(absl::Seconds(2));
-    api::RecordActivityTaskHeartbeatResponse answer;
+    wire::RecordActivityTaskHeartbeatResponse answer;
     answer.set_cancel_requested(true);
     server_.heartbeats.answer(answer);
   }
@@ -90,7 +90,7 @@ TEST_F(HeartbeatsTest, AnAttemptThatTheServerDoesNotKnowIsToldToStop) {
 TEST_F(HeartbeatsTest, APausedAttemptIsToldToStop) {
   auto beats = heartbeats(absl::Seconds(1));
   record(*beats, "x");
-  api::RecordActivityTaskHeartbeatResponse answer;
+  wire::RecordActivityTaskHeartbeatResponse answer;
   answer.set_activity_paused(true);
   server_.heartbeats.answer(answer);
   EXPECT_EQ(cancels_, 1);
@@ -108,7 +108,7 @@ TEST_F(HeartbeatsTest, ALostHeartbeatIsSentAgainSoon) {
 TEST_F(HeartbeatsTest, ClosingReturnsWhatWasNotSent) {
   auto beats = heartbeats(absl::Seconds(60));
   record(*beats, "1");
-  server_.heartbeats.answer(api::RecordActivityTaskHeartbeatResponse());
+  server_.heartbeats.answer(wire::RecordActivityTaskHeartbeatResponse());
   record(*beats, "2");
   const auto unsent = beats->close();
   ASSERT_TRUE(unsent.has_value());

@@ -7,7 +7,7 @@
 namespace skald::worker {
 namespace {
 
-using Page = api::GetWorkflowExecutionHistoryResponse;
+using Page = wire::GetWorkflowExecutionHistoryResponse;
 
 class HistoryReaderTest : public testing::Test {
  protected:
@@ -31,7 +31,7 @@ class HistoryReaderTest : public testing::Test {
   }
 
   FakeTransport server_;
-  std::shared_ptr<api::PollWorkflowTaskQueueResponse> task_ = std::make_shared<api::PollWorkflowTaskQueueResponse>();
+  std::shared_ptr<wire::PollWorkflowTaskQueueResponse> task_ = std::make_shared<wire::PollWorkflowTaskQueueResponse>();
   std::optional<absl::Status> status_;
 };
 

@@ -9,8 +9,8 @@ namespace skald::worker {
 namespace {
 
 using namespace temporal::api::enums::v1;
-using Completed = api::RespondWorkflowTaskCompletedRequest;
-using Failed = api::RespondWorkflowTaskFailedRequest;
+using Completed = wire::RespondWorkflowTaskCompletedRequest;
+using Failed = wire::RespondWorkflowTaskFailedRequest;
 
 // Workflow code that a test plays itself.
 class HeldWorkflows final : public WorkflowExecutor {
@@ -53,7 +53,7 @@ class WorkflowWorkerTest : public testing::Test {
     made.mutable_history()->add_events()->set_event_id(1);
     return made;
   }
-  void accept() { server_.workflow_completions.answer(api::RespondWorkflowTaskCompletedResponse()); }
+  void accept() { server_.workflow_completions.answer(wire::RespondWorkflowTaskCompletedResponse()); }
 
   base::SimulatedWorld world_;
   std::unique_ptr<base::Executor> executor_ = world_.make_executor();
@@ -95,7 +95,7 @@ TEST_F(WorkflowWorkerTest, AClosedRunIsNotSticky) {
 TEST_F(WorkflowWorkerTest, ATaskOfTheReplyIsRunInTheSameSlot) {
   server_.workflow_polls.answer(task("t1"));
   workflows_.end(Completed());
-  api::RespondWorkflowTaskCompletedResponse reply;
+  wire::RespondWorkflowTaskCompletedResponse reply;
   *reply.mutable_workflow_task() = task("t2");
   server_.workflow_completions.answer(reply);
   ASSERT_EQ(workflows_.running.size(), 1u);
@@ -120,7 +120,7 @@ TEST_F(WorkflowWorkerTest, ReadsTheRestOfALongHistoryFirst) {
   begun.set_next_page_token("more");
   server_.workflow_polls.answer(begun);
   EXPECT_TRUE(workflows_.running.empty());
-  api::GetWorkflowExecutionHistoryResponse rest;
+  wire::GetWorkflowExecutionHistoryResponse rest;
   rest.mutable_history()->add_events()->set_event_id(2);
   server_.history_reads.answer(rest);
   ASSERT_EQ(workflows_.running.size(), 1u);
@@ -134,7 +134,7 @@ TEST_F(WorkflowWorkerTest, ReadsTheWholeHistoryOfARunThatIsNotCached) {
   workflows_.end(std::nullopt);
   ASSERT_EQ(server_.history_reads.seen.size(), 1u);
   EXPECT_EQ(server_.history_reads.seen[0].execution().run_id(), "run-1");
-  api::GetWorkflowExecutionHistoryResponse whole;
+  wire::GetWorkflowExecutionHistoryResponse whole;
   for (int id = 1; id <= 3; ++id) whole.mutable_history()->add_events()->set_event_id(id);
   server_.history_reads.answer(whole);
   ASSERT_EQ(workflows_.running.size(), 1u);
@@ -160,7 +160,7 @@ TEST_F(WorkflowWorkerTest, OnlyTheFirstAttemptsFailureIsTold) {
   workflows_.end(failed);
   ASSERT_EQ(server_.workflow_failures.seen.size(), 1u);
   EXPECT_EQ(server_.workflow_failures.seen[0].cause(), WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR);
-  server_.workflow_failures.answer(api::RespondWorkflowTaskFailedResponse());
+  server_.workflow_failures.answer(wire::RespondWorkflowTaskFailedResponse());
   WorkflowTask second = task("t2");
   second.set_attempt(2);
   server_.workflow_polls.answer(second);
@@ -188,7 +188,7 @@ TEST_F(WorkflowWorkerTest, QueriesAreAnsweredAsQueries) {
   WorkflowTask query = task("q");
   query.mutable_query()->set_query_type("status");
   server_.sticky_polls.answer(query);
-  api::RespondQueryTaskCompletedRequest answer;
+  wire::RespondQueryTaskCompletedRequest answer;
   answer.set_completed_type(QUERY_RESULT_TYPE_ANSWERED);
   workflows_.end(answer);
   ASSERT_EQ(server_.query_answers.seen.size(), 1u);

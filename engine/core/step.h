@@ -34,9 +34,9 @@ std::vector<typename Map::key_type> sorted_keys(const Map& map) {
 }
 
 // A run's state, what happens to it now, and what comes of that.
-class Run {
+class Step {
  public:
-  Run(state::RunState& run_state, const Context& step) : state(run_state), context(step) {}
+  Step(state::RunState& run_state, const Context& step) : state(run_state), context(step) {}
 
   state::RunState& state;
   const Context& context;
@@ -76,41 +76,41 @@ struct CommandError {
 using CommandResult = std::optional<CommandError>;
 
 // workflow_task.cc
-void schedule_workflow_task(Run& run);
+void schedule_workflow_task(Step& step);
 // Writes the events of a transient task, which becomes real.
-void materialize_task(Run& run);
-void workflow_task_timed_out(Run& run, enums::TimeoutType type);
-absl::Duration task_start_to_close(const Run& run, int32_t attempt);
-absl::Status start_workflow_task(Run& run, const StartWorkflowTask& input, Output& output);
-WorkflowTaskStarted begin_task(Run& run, const std::string& identity, const std::string& request_id,
+void materialize_task(Step& step);
+void workflow_task_timed_out(Step& step, enums::TimeoutType type);
+absl::Duration task_start_to_close(const Step& step, int32_t attempt);
+absl::Status start_workflow_task(Step& step, const StartWorkflowTask& input, Output& output);
+WorkflowTaskStarted begin_task(Step& step, const std::string& identity, const std::string& request_id,
                                bool partial_history);
 absl::Status complete_workflow_task(state::RunState& state, const CompleteWorkflowTask& input, const Context& context,
                                     Transition& transition);
-absl::Status fail_workflow_task(Run& run, const FailWorkflowTask& input);
-void fail_task(Run& run, enums::WorkflowTaskFailedCause cause, const failure::Failure* failure,
+absl::Status fail_workflow_task(Step& step, const FailWorkflowTask& input);
+void fail_task(Step& step, enums::WorkflowTaskFailedCause cause, const failure::Failure* failure,
                const std::string& identity);
-void reset_sticky(Run& run);
-void force_close_task(Run& run);
+void reset_sticky(Step& step);
+void force_close_task(Step& step);
 
 // commands.cc
-CommandResult apply_command(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
+CommandResult apply_command(Step& step, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
 bool is_closing(const temporal::api::command::v1::Command& command);
 
 // activity.cc, activity_retry.cc
-CommandResult schedule_activity(Run& run, const temporal::api::command::v1::Command& command,
+CommandResult schedule_activity(Step& step, const temporal::api::command::v1::Command& command,
                                 int64_t completed_event_id);
-CommandResult request_cancel_activity(Run& run, int64_t scheduled_event_id, int64_t completed_event_id);
-absl::Status start_activity(Run& run, const StartActivity& input, Output& output);
-absl::Status complete_activity(Run& run, const CompleteActivity& input);
-absl::Status fail_activity(Run& run, const FailActivity& input);
-absl::Status cancel_activity(Run& run, const CancelActivity& input);
-absl::Status heartbeat_activity(Run& run, const HeartbeatActivity& input, Output& output);
-state::PendingActivity* find_activity(Run& run, const state::TaskToken& token);
-int64_t append_activity_started(Run& run, const state::PendingActivity& activity);
-void activity_failed(Run& run, state::PendingActivity& activity, const failure::Failure& cause,
+CommandResult request_cancel_activity(Step& step, int64_t scheduled_event_id, int64_t completed_event_id);
+absl::Status start_activity(Step& step, const StartActivity& input, Output& output);
+absl::Status complete_activity(Step& step, const CompleteActivity& input);
+absl::Status fail_activity(Step& step, const FailActivity& input);
+absl::Status cancel_activity(Step& step, const CancelActivity& input);
+absl::Status heartbeat_activity(Step& step, const HeartbeatActivity& input, Output& output);
+state::PendingActivity* find_activity(Step& step, const state::TaskToken& token);
+int64_t append_activity_started(Step& step, const state::PendingActivity& activity);
+void activity_failed(Step& step, state::PendingActivity& activity, const failure::Failure& cause,
                      const std::string& identity);
-void activity_timed_out(Run& run, state::PendingActivity& activity, enums::TimeoutType type);
-void tick_activities(Run& run);
+void activity_timed_out(Step& step, state::PendingActivity& activity, enums::TimeoutType type);
+void tick_activities(Step& step);
 common::RetryPolicy filled_in(const common::RetryPolicy& given);
 // When a failed attempt is tried again: the time until then, or why it is not.
 struct RetryDecision {
@@ -121,49 +121,49 @@ RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, c
                            absl::Time now, absl::Time expiration);
 
 // timer.cc
-CommandResult start_timer(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
-CommandResult cancel_timer(Run& run, const std::string& timer_id, int64_t completed_event_id,
+CommandResult start_timer(Step& step, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
+CommandResult cancel_timer(Step& step, const std::string& timer_id, int64_t completed_event_id,
                            const std::string& identity);
-void tick_timers(Run& run);
+void tick_timers(Step& step);
 
 // child.cc
-CommandResult start_child(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
-void child_start_answered(Run& run, const MessageAnswered& input);
-void child_closed(Run& run, const state::OutboxMessage& message);
-void close_children(Run& run);
-void tell_parent(Run& run, const HistoryEvent& close_event);
+CommandResult start_child(Step& step, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
+void child_start_answered(Step& step, const MessageAnswered& input);
+void child_closed(Step& step, const state::OutboxMessage& message);
+void close_children(Step& step);
+void tell_parent(Step& step, const HistoryEvent& close_event);
 
 // external.cc
-CommandResult signal_external(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
-CommandResult cancel_external(Run& run, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
-void external_answered(Run& run, const MessageAnswered& input);
-state::OutboxMessage new_message(Run& run, const std::string& target_namespace_id, const std::string& target_namespace,
+CommandResult signal_external(Step& step, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
+CommandResult cancel_external(Step& step, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
+void external_answered(Step& step, const MessageAnswered& input);
+state::OutboxMessage new_message(Step& step, const std::string& target_namespace_id, const std::string& target_namespace,
                                  const std::string& workflow_id, const std::string& run_id);
-absl::Status receive_message(Run& run, const state::OutboxMessage& message);
+absl::Status receive_message(Step& step, const state::OutboxMessage& message);
 
 // signal.cc
-absl::Status signal(Run& run, const std::string& name, const common::Payloads* input, const common::Header* header,
+absl::Status signal(Step& step, const std::string& name, const common::Payloads* input, const common::Header* header,
                     const std::string& identity, const std::string& request_id,
                     const common::WorkflowExecution* sender);
-absl::Status request_cancel(Run& run, const std::string& reason, const std::string& identity,
+absl::Status request_cancel(Step& step, const std::string& reason, const std::string& identity,
                             const std::string& request_id, int64_t external_initiated_event_id,
                             const common::WorkflowExecution* sender);
 
 // attributes.cc
 // What is wrong with these attributes in the run's namespace; nullopt if nothing is.
-std::optional<std::string> check_search_attributes(const Run& run, const common::SearchAttributes& attributes);
-CommandResult upsert_search_attributes(Run& run, const common::SearchAttributes& upserts, int64_t completed_event_id);
-CommandResult modify_properties(Run& run, const common::Memo& upserts, int64_t completed_event_id);
+std::optional<std::string> check_search_attributes(const Step& step, const common::SearchAttributes& attributes);
+CommandResult upsert_search_attributes(Step& step, const common::SearchAttributes& upserts, int64_t completed_event_id);
+CommandResult modify_properties(Step& step, const common::Memo& upserts, int64_t completed_event_id);
 
 // close.cc
-void complete_workflow(Run& run, const common::Payloads* result, int64_t completed_event_id);
-void fail_workflow(Run& run, const failure::Failure& cause, int64_t completed_event_id);
-void cancel_workflow(Run& run, const common::Payloads* details, int64_t completed_event_id);
+void complete_workflow(Step& step, const common::Payloads* result, int64_t completed_event_id);
+void fail_workflow(Step& step, const failure::Failure& cause, int64_t completed_event_id);
+void cancel_workflow(Step& step, const common::Payloads* details, int64_t completed_event_id);
 CommandResult continue_as_new(
-    Run& run, const temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes& command,
+    Step& step, const temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes& command,
     int64_t completed_event_id);
-void terminate(Run& run, const std::string& reason, const common::Payloads* details, const std::string& identity);
-void time_out_workflow(Run& run);
+void terminate(Step& step, const std::string& reason, const common::Payloads* details, const std::string& identity);
+void time_out_workflow(Step& step);
 
 // new_run.cc
 // What a run begins with, whoever starts it. The attributes go into event 1 as they are, completed by ids and times.
@@ -180,9 +180,9 @@ struct Beginning {
   absl::Time execution_expiration = absl::InfiniteFuture();
 };
 NewRun new_run(Beginning beginning, const Context& context,
-               const std::function<void(Run&)>& before_first_task = nullptr);
+               const std::function<void(Step&)>& before_first_task = nullptr);
 // The event 1 of a run that follows this one: what stays the same in the chain.
-Beginning continued(const Run& run, enums::ContinueAsNewInitiator initiator);
+Beginning continued(const Step& step, enums::ContinueAsNewInitiator initiator);
 
 // cron.cc
 // The first time after `from` that the schedule names; nullopt if it has none or is malformed. Five fields (UTC),
@@ -191,6 +191,6 @@ std::optional<absl::Time> next_cron_time(const std::string& schedule, absl::Time
 absl::Status check_cron(const std::string& schedule);
 
 // tick.cc
-void tick(Run& run);
+void tick(Step& step);
 
 }  // namespace skald::core

@@ -1,4 +1,4 @@
-#include "lua/run.h"
+#include "lua/script.h"
 
 #include <utility>
 
@@ -24,7 +24,7 @@ std::string error_message(lua_State* L) {
 
 }  // namespace
 
-Run::Run(RunIdentity identity, std::shared_ptr<const Definition> definition, const SandboxLimits& limits, LogSink& log)
+Script::Script(RunIdentity identity, std::shared_ptr<const Definition> definition, const SandboxLimits& limits, LogSink& log)
     : identity_(std::move(identity)),
       definition_(std::move(definition)),
       log_(log),
@@ -34,7 +34,7 @@ Run::Run(RunIdentity identity, std::shared_ptr<const Definition> definition, con
   open_run_library(sandbox_.state());
 }
 
-void Run::begin(const Events& events) {
+void Script::begin(const Events& events) {
   events_ = &events;
   next_event_ = 0;
   while (next_event_ < events.size() && events[next_event_].event_id() <= applied_event_id_) ++next_event_;
@@ -48,21 +48,21 @@ void Run::begin(const Events& events) {
   }
 }
 
-Run::Step Run::go_on(uint64_t slice) {
+Script::Progress Script::go_on(uint64_t slice) {
   sandbox_.begin_slice(slice);
   while (true) {
     if (running_) {
-      if (scheduler_.step() == Scheduler::Step::kSliceOver) return Step::kSliceOver;
-      if (failure_) return Step::kFailed;
+      if (scheduler_.step() == Scheduler::Progress::kSliceOver) return Progress::kSliceOver;
+      if (failure_) return Progress::kFailed;
       running_ = false;
       seal_task();
     }
-    if (!next_task()) return failure_ ? Step::kFailed : Step::kDone;
+    if (!next_task()) return failure_ ? Progress::kFailed : Progress::kDone;
   }
 }
 
 // The next WorkflowTaskStarted whose task was, or is to be, completed.
-int Run::find_task(int from) const {
+int Script::find_task(int from) const {
   for (int i = from; i < events_->size(); ++i) {
     if ((*events_)[i].event_type() != EVENT_TYPE_WORKFLOW_TASK_STARTED) continue;
     if (i + 1 == events_->size() || (*events_)[i + 1].event_type() == EVENT_TYPE_WORKFLOW_TASK_COMPLETED) return i;
@@ -71,7 +71,7 @@ int Run::find_task(int from) const {
 }
 
 // Applies the events up to the next workflow task, so that the script can run. False if there is none, or it failed.
-bool Run::next_task() {
+bool Script::next_task() {
   const int task = find_task(next_event_);
   const int end = task < 0 ? events_->size() : task;
   if (!compare_commands(next_event_, end) || task < 0) return false;
@@ -82,7 +82,7 @@ bool Run::next_task() {
   return apply_task(from, task);
 }
 
-bool Run::compare_commands(int from, int to) {
+bool Script::compare_commands(int from, int to) {
   std::string error;
   for (int i = from; i < to; ++i) {
     if (!compare((*events_)[i], error)) return fail(error, "", /*non_determinism=*/true);
@@ -91,7 +91,7 @@ bool Run::compare_commands(int from, int to) {
 }
 
 // What came from outside is told before what the script waited for, as in every SDK.
-bool Run::apply_task(int from, int task) {
+bool Script::apply_task(int from, int task) {
   const auto& started = (*events_)[task];
   // No script runs here, so nothing would catch an error of Lua's.
   const Arena::HostWork host(sandbox_.arena());
@@ -118,7 +118,7 @@ bool Run::apply_task(int from, int task) {
   return true;
 }
 
-void Run::seal_task() {
+void Script::seal_task() {
   for (Outgoing& each : outgoing_) {
     each.expected.operation = each.operation;
     expected_.push_back(std::move(each.expected));
@@ -128,14 +128,14 @@ void Run::seal_task() {
   outgoing_bytes_ = 0;
 }
 
-std::vector<Command> Run::take_commands() { return std::exchange(to_send_, {}); }
+std::vector<Command> Script::take_commands() { return std::exchange(to_send_, {}); }
 
-bool Run::fail(const std::string& message, const std::string& trace, bool non_determinism) {
+bool Script::fail(const std::string& message, const std::string& trace, bool non_determinism) {
   failure_ = TaskFailure{non_determinism, script_failure(message, trace)};
   return false;
 }
 
-bool Run::after_resume(Coroutine& coroutine, int status, Pause pause) {
+bool Script::after_resume(Coroutine& coroutine, int status, Pause pause) {
   if (pause == Pause::kDoomed || sandbox_.doomed())
     return fail(sandbox_.doom(), sandbox_.traceback_of(coroutine.L, ""));
   if (status == LUA_YIELD) return !closed_;
@@ -143,7 +143,7 @@ bool Run::after_resume(Coroutine& coroutine, int status, Pause pause) {
   return threw(coroutine, status);
 }
 
-bool Run::ended(Coroutine& coroutine) {
+bool Script::ended(Coroutine& coroutine) {
   lua_State* L = coroutine.L;
   if (coroutine.role == Coroutine::Role::kMain) {
     lua_settop(L, 1);
@@ -165,7 +165,7 @@ bool Run::ended(Coroutine& coroutine) {
   return true;
 }
 
-bool Run::threw(Coroutine& coroutine, int status) {
+bool Script::threw(Coroutine& coroutine, int status) {
   lua_State* L = coroutine.L;
   if (status == LUA_ERRMEM) sandbox_.set_out_of_memory(L);
   if (sandbox_.doomed()) return fail(sandbox_.doom(), sandbox_.traceback_of(L, ""));
@@ -198,12 +198,12 @@ bool Run::threw(Coroutine& coroutine, int status) {
   return false;
 }
 
-void Run::close_with(Command command, ExpectedEvent expected) {
+void Script::close_with(Command command, ExpectedEvent expected) {
   closed_ = true;
   add_command(std::move(command), std::move(expected));
 }
 
-bool Run::answer_query(const temporal::api::query::v1::WorkflowQuery& query,
+bool Script::answer_query(const temporal::api::query::v1::WorkflowQuery& query,
                        temporal::api::query::v1::WorkflowQueryResult& result) {
   result.set_result_type(QUERY_RESULT_TYPE_ANSWERED);
   lua_State* L = sandbox_.state();

@@ -4,7 +4,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "lua/failures.h"
-#include "lua/run.h"
+#include "lua/script.h"
 
 namespace skald::lua {
 namespace {
@@ -15,9 +15,9 @@ using temporal::api::failure::v1::Failure;
 
 }  // namespace
 
-std::string Run::next_id(Operation::Kind kind) { return std::to_string(++ids_given_[static_cast<int>(kind)]); }
+std::string Script::next_id(Operation::Kind kind) { return std::to_string(++ids_given_[static_cast<int>(kind)]); }
 
-uint32_t Run::start(lua_State* L, int future, Operation operation, Command command, ExpectedEvent expected) {
+uint32_t Script::start(lua_State* L, int future, Operation operation, Command command, ExpectedEvent expected) {
   const uint32_t number = next_operation_++;
   Future& handle = *Scheduler::to_future(L, future);
   handle.operation = number;
@@ -31,17 +31,17 @@ uint32_t Run::start(lua_State* L, int future, Operation operation, Command comma
   return number;
 }
 
-Operation* Run::operation(uint32_t number) {
+Operation* Script::operation(uint32_t number) {
   const auto found = operations_.find(number);
   return found == operations_.end() ? nullptr : &found->second;
 }
 
-void Run::add_command(Command command, ExpectedEvent expected) {
+void Script::add_command(Command command, ExpectedEvent expected) {
   outgoing_bytes_ += command.ByteSizeLong();
   outgoing_.push_back({std::move(command), std::move(expected), 0});
 }
 
-size_t Run::memory_bytes() const {
+size_t Script::memory_bytes() const {
   constexpr size_t kRun = 3 << 10;
   constexpr size_t kTemplate = 700;
   constexpr size_t kOperation = 500;
@@ -53,7 +53,7 @@ size_t Run::memory_bytes() const {
   return bytes;
 }
 
-const char* Run::excess() const {
+const char* Script::excess() const {
   if (operations_.size() >= kMostOperations)
     return "too many operations at a time (at most 2,000): wait for some of them first";
   if (outgoing_.size() >= kMostCommands) return "too many commands in one workflow task (at most 10,000)";
@@ -61,13 +61,13 @@ const char* Run::excess() const {
   return nullptr;
 }
 
-const temporal::api::common::v1::Payloads* Run::recorded_marker(const std::string& id) const {
+const temporal::api::common::v1::Payloads* Script::recorded_marker(const std::string& id) const {
   const auto found = markers_.find(id);
   return found == markers_.end() ? nullptr : &found->second;
 }
 
 // The value or error is on top of the sandbox's own stack.
-void Run::settle(uint32_t number, bool good) {
+void Script::settle(uint32_t number, bool good) {
   lua_State* L = sandbox_.state();
   const Arena::HostWork host(sandbox_.arena());
   Operation& operation = operations_.at(number);
@@ -80,7 +80,7 @@ void Run::settle(uint32_t number, bool good) {
   operations_.erase(number);
 }
 
-void Run::settle_started(Operation& operation, bool good) {
+void Script::settle_started(Operation& operation, bool good) {
   const Arena::HostWork host(sandbox_.arena());
   if (operation.started == LUA_NOREF) return lua_pop(sandbox_.state(), 1);
   scheduler_.settle_kept(sandbox_.state(), operation.started, good);
@@ -88,7 +88,7 @@ void Run::settle_started(Operation& operation, bool good) {
 }
 
 // Says which activity or child a failure came from, as the API has it.
-Failure Run::wrapped(const Operation& operation, Failure cause) const {
+Failure Script::wrapped(const Operation& operation, Failure cause) const {
   Failure failure;
   if (operation.kind == Operation::Kind::kActivity) {
     failure.set_message("activity error");
@@ -111,7 +111,7 @@ Failure Run::wrapped(const Operation& operation, Failure cause) const {
   return failure;
 }
 
-void Run::cancel_operation(uint32_t number, const std::string& reason) {
+void Script::cancel_operation(uint32_t number, const std::string& reason) {
   Operation* operation = this->operation(number);
   if (operation == nullptr || operation->cancel_requested) return;
   if (operation->kind == Operation::Kind::kSignalExternal || operation->kind == Operation::Kind::kCancelExternal)
@@ -134,7 +134,7 @@ void Run::cancel_operation(uint32_t number, const std::string& reason) {
   settle(number, false);
 }
 
-void Run::request_cancellation(const Operation& operation, const std::string& reason) {
+void Script::request_cancellation(const Operation& operation, const std::string& reason) {
   Command command;
   ExpectedEvent expected;
   switch (operation.kind) {
@@ -164,7 +164,7 @@ void Run::request_cancellation(const Operation& operation, const std::string& re
   add_command(std::move(command), std::move(expected));
 }
 
-void Run::cancel_scope(uint32_t scope, const std::string& reason) {
+void Script::cancel_scope(uint32_t scope, const std::string& reason) {
   const std::set<uint32_t> fresh = scheduler_.cancel(scope, reason);
   if (fresh.empty()) return;
   std::vector<uint32_t> numbers;

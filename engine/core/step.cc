@@ -1,4 +1,4 @@
-#include "engine/core/run.h"
+#include "engine/core/step.h"
 
 #include <map>
 
@@ -74,11 +74,11 @@ void link_to_start(HistoryEvent& event, const std::map<int64_t, int64_t>& activi
 
 }  // namespace
 
-absl::Time Run::event_time() const {
+absl::Time Step::event_time() const {
   return state.has_last_event_time() ? std::max(context.now, to_time(state.last_event_time())) : context.now;
 }
 
-HistoryEvent& Run::numbered(HistoryEvent& event) {
+HistoryEvent& Step::numbered(HistoryEvent& event) {
   const absl::Time time = event_time();
   event.set_event_id(state.next_event_id());
   set(event.mutable_event_time(), time);
@@ -87,14 +87,14 @@ HistoryEvent& Run::numbered(HistoryEvent& event) {
   return event;
 }
 
-HistoryEvent& Run::append(enums::EventType type) {
+HistoryEvent& Step::append(enums::EventType type) {
   mark_durable();
   HistoryEvent& event = effects.events.emplace_back();
   event.set_event_type(type);
   return numbered(event);
 }
 
-HistoryEvent& Run::arrive(enums::EventType type) {
+HistoryEvent& Step::arrive(enums::EventType type) {
   if (!task_started() || closed()) return append(type);
   mark_durable();
   HistoryEvent& event = *state.add_buffered_events();
@@ -103,7 +103,7 @@ HistoryEvent& Run::arrive(enums::EventType type) {
   return event;
 }
 
-bool Run::flush_buffered() {
+bool Step::flush_buffered() {
   if (state.buffered_events_size() == 0) return false;
   auto buffered = std::move(*state.mutable_buffered_events());
   state.clear_buffered_events();

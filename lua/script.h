@@ -74,15 +74,15 @@ struct RunIdentity {
 // One run of a workflow: a sandbox in which its definition runs against its history. It is given events, and gives
 // commands. The same events lead to the same commands; that they did so before is checked against the history's events.
 // Not thread-safe; may go from thread to thread between calls.
-class Run {
+class Script {
  public:
   using Event = temporal::api::history::v1::HistoryEvent;
   using Events = google::protobuf::RepeatedPtrField<Event>;
-  enum class Step { kDone, kSliceOver, kFailed };
+  enum class Progress { kDone, kSliceOver, kFailed };
 
-  Run(RunIdentity identity, std::shared_ptr<const Definition> definition, const SandboxLimits& limits, LogSink& log);
+  Script(RunIdentity identity, std::shared_ptr<const Definition> definition, const SandboxLimits& limits, LogSink& log);
 
-  static Run& of(lua_State* L) { return *Scheduler::current(L)->run; }
+  static Script& of(lua_State* L) { return *Scheduler::current(L)->script; }
 
   // Takes a task's events: those up to the last WorkflowTaskStarted are run, later ones only compared with commands.
   // Events that the run knows already are passed over. `events` must live until go_on does not return kSliceOver.
@@ -90,7 +90,7 @@ class Run {
   // The same events lie elsewhere now.
   void rebind(const Events& events) { events_ = &events; }
   // Runs the script. After kSliceOver the same call goes on, on any thread; slice 0 = no end of the slice.
-  Step go_on(uint64_t slice);
+  Progress go_on(uint64_t slice);
   // After kFailed. The run is of no further use.
   TaskFailure& task_failure() { return *failure_; }
 
@@ -169,7 +169,7 @@ class Run {
     uint32_t operation = 0;  // that it starts
   };
 
-  // run.cc
+  // script.cc
   bool next_task();
   int find_task(int from) const;
   bool compare_commands(int from, int to);
@@ -179,7 +179,7 @@ class Run {
   bool ended(Coroutine& coroutine);
   bool threw(Coroutine& coroutine, int status);
   bool start_main(std::string& error);
-  // run_events.cc, run_operations.cc
+  // script_events.cc, script_operations.cc
   bool apply(const Event& event, std::string& error);
   bool apply_start(const Event& event, std::string& error);
   bool apply_signal(const Event& event, std::string& error);

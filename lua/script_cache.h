@@ -8,22 +8,22 @@
 
 #include <absl/container/flat_hash_map.h>
 
-#include "lua/run.h"
+#include "lua/script.h"
 
 namespace skald::lua {
 
 // Runs that wait for their next workflow task, so that it need not replay their history. Bounded in number and bytes;
 // the ones longest unused go first. Thread-safe.
-class RunCache {
+class ScriptCache {
  public:
-  RunCache(size_t most_runs, size_t most_bytes) : most_runs_(most_runs), most_bytes_(most_bytes) {}
+  ScriptCache(size_t most_runs, size_t most_bytes) : most_runs_(most_runs), most_bytes_(most_bytes) {}
 
   // Hands the run out: from now on it is the caller's, and is not in the cache. Null if it is not there.
-  std::unique_ptr<Run> take(std::string_view run_id);
+  std::unique_ptr<Script> take(std::string_view run_id);
   // Notes that the caller works on a run that it may give back.
   void lend(std::string_view run_id);
   // Takes it back, unless it was forgotten meanwhile.
-  void give_back(std::unique_ptr<Run> run);
+  void give_back(std::unique_ptr<Script> script);
   // The lent run will not come back.
   void drop_lent(std::string_view run_id);
   void forget(std::string_view run_id);
@@ -33,7 +33,7 @@ class RunCache {
 
  private:
   struct Entry {
-    std::unique_ptr<Run> run;  // null while lent
+    std::unique_ptr<Script> script;  // null while lent
     size_t bytes = 0;
     std::list<std::string>::iterator use;
   };

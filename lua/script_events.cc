@@ -3,7 +3,7 @@
 
 #include "lua/failures.h"
 #include "lua/payloads.h"
-#include "lua/run.h"
+#include "lua/script.h"
 
 namespace skald::lua {
 namespace {
@@ -22,7 +22,7 @@ Failure application_failure(const std::string& type, const std::string& message)
 
 }  // namespace
 
-bool Run::compare(const Event& event, std::string& error) {
+bool Script::compare(const Event& event, std::string& error) {
   if (event.event_id() <= compared_event_id_) return true;
   const auto recorded = command_of(event);
   if (!recorded) return true;
@@ -40,7 +40,7 @@ bool Run::compare(const Event& event, std::string& error) {
   return true;
 }
 
-bool Run::apply_start(const Event& event, std::string& error) {
+bool Script::apply_start(const Event& event, std::string& error) {
   if (event.event_type() != EVENT_TYPE_WORKFLOW_EXECUTION_STARTED) return true;
   started_ = event.workflow_execution_started_event_attributes();
   input_bytes_ = started_.ByteSizeLong();
@@ -54,7 +54,7 @@ bool Run::apply_start(const Event& event, std::string& error) {
   return start_main(error);
 }
 
-bool Run::start_main(std::string& error) {
+bool Script::start_main(std::string& error) {
   lua_State* L = sandbox_.state();
   const Arena::HostWork host(sandbox_.arena());
   const int top = lua_gettop(L);
@@ -72,7 +72,7 @@ bool Run::start_main(std::string& error) {
   return true;
 }
 
-bool Run::apply_signal(const Event& event, std::string& error) {
+bool Script::apply_signal(const Event& event, std::string& error) {
   if (event.event_type() == EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED) {
     cancel_scope(Scheduler::kRootScope, event.workflow_execution_cancel_requested_event_attributes().cause());
     return true;
@@ -96,7 +96,7 @@ bool Run::apply_signal(const Event& event, std::string& error) {
   return true;
 }
 
-bool Run::deliver(lua_State* L, SignalChannel& target, const Payloads& input, std::string& error) {
+bool Script::deliver(lua_State* L, SignalChannel& target, const Payloads& input, std::string& error) {
   const Arena::HostWork host(sandbox_.arena());
   const int top = lua_gettop(L);
   lua_rawgeti(L, LUA_REGISTRYINDEX, target.handler);
@@ -108,7 +108,7 @@ bool Run::deliver(lua_State* L, SignalChannel& target, const Payloads& input, st
   return true;
 }
 
-bool Run::apply(const Event& event, std::string& error) {
+bool Script::apply(const Event& event, std::string& error) {
   switch (event.event_type()) {
     case EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
     case EVENT_TYPE_ACTIVITY_TASK_FAILED:
@@ -135,7 +135,7 @@ bool Run::apply(const Event& event, std::string& error) {
   }
 }
 
-bool Run::apply_activity(const Event& event, std::string& error) {
+bool Script::apply_activity(const Event& event, std::string& error) {
   if (event.has_activity_task_completed_event_attributes()) {
     const auto& completed = event.activity_task_completed_event_attributes();
     return settle_value(completed.scheduled_event_id(), completed.result(), error);
@@ -155,7 +155,7 @@ bool Run::apply_activity(const Event& event, std::string& error) {
   return true;
 }
 
-bool Run::apply_child(const Event& event, std::string& error) {
+bool Script::apply_child(const Event& event, std::string& error) {
   switch (event.event_type()) {
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED: {
       const auto& started = event.child_workflow_execution_started_event_attributes();
@@ -210,7 +210,7 @@ bool Run::apply_child(const Event& event, std::string& error) {
   }
 }
 
-bool Run::apply_external(const Event& event, std::string& error) {
+bool Script::apply_external(const Event& event, std::string& error) {
   switch (event.event_type()) {
     case EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED:
       return settle_value(event.external_workflow_execution_signaled_event_attributes().initiated_event_id(),
@@ -237,12 +237,12 @@ bool Run::apply_external(const Event& event, std::string& error) {
   }
 }
 
-uint32_t Run::number_of(int64_t event_id) const {
+uint32_t Script::number_of(int64_t event_id) const {
   const auto found = by_event_.find(event_id);
   return found == by_event_.end() ? 0 : found->second;
 }
 
-bool Run::settle_value(int64_t event_id, const Payloads& value, std::string& error) {
+bool Script::settle_value(int64_t event_id, const Payloads& value, std::string& error) {
   const uint32_t number = number_of(event_id);
   if (number == 0) return true;  // the script gave it up
   if (!decode_first(sandbox_.state(), value, error)) {
@@ -253,7 +253,7 @@ bool Run::settle_value(int64_t event_id, const Payloads& value, std::string& err
   return true;
 }
 
-void Run::settle_failure(int64_t event_id, Failure failure) {
+void Script::settle_failure(int64_t event_id, Failure failure) {
   const uint32_t number = number_of(event_id);
   if (number == 0) return;
   push_failure(sandbox_.state(), wrapped(*operation(number), std::move(failure)));
