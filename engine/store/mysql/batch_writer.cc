@@ -26,11 +26,10 @@ constexpr BulkStatement kOutbox{"INSERT INTO outbox (id, slot, namespace_id, wor
                                 "(?,?,?,?,?,?)", ",", " ON DUPLICATE KEY UPDATE id = outbox.id", "writing messages"};
 constexpr BulkStatement kOutboxDone{"DELETE FROM outbox WHERE id IN (", "?", ",", ")", "deleting messages"};
 constexpr BulkStatement kVisibility{
-    "INSERT INTO visibility (namespace_id, run_id, workflow_id, workflow_type, task_queue, status, start_time, "
-    "execution_time, "
-    "close_time, history_length, history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, "
-    "root_workflow_id, "
-    "root_run_id, memo, search_attributes) VALUES ",
+    R"sql(INSERT INTO visibility (namespace_id, run_id, workflow_id, workflow_type, task_queue, status, start_time, execution_time, close_time,
+          history_length, history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id,
+          memo, search_attributes)
+        VALUES )sql",
     "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", ",",
     " ON DUPLICATE KEY UPDATE workflow_type = VALUES(workflow_type), task_queue = VALUES(task_queue), status = "
     "VALUES(status), "
@@ -82,8 +81,9 @@ absl::Status lost(Session& session, const Lease& lease) {
 
 absl::Status assert_lease(Session& session, const Batch& batch, absl::Duration ttl) {
   const auto found = session.update(
-      "UPDATE ownership SET last_batch = ?, expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE first_slot = "
-      "? AND epoch = ?",
+      R"sql(UPDATE ownership
+          SET last_batch = ?, expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+          WHERE first_slot = ? AND epoch = ?)sql",
       [&](Parameters& values) {
         values.add(batch.id)
             .add(absl::ToInt64Microseconds(ttl))
@@ -240,8 +240,9 @@ absl::StatusOr<bool> is_last_batch(Session& session, const Lease& lease, const s
   absl::Status status =
       session
           .update(
-              "UPDATE ownership SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND "
-              "WHERE first_slot = ? AND epoch = ?",
+              R"sql(UPDATE ownership
+                  SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+                  WHERE first_slot = ? AND epoch = ?)sql",
               [&](Parameters& values) {
                 values.add(absl::ToInt64Microseconds(ttl)).add(int64_t{lease.first_slot}).add(lease.epoch);
               },

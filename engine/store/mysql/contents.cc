@@ -6,11 +6,10 @@
 #include <optional>
 #include <utility>
 
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
 #include "engine/store/mysql/session.h"
-#include "engine/store/scan_position.h"
+#include "engine/store/row_reading.h"
 #include "engine/store/visibility_columns.h"
 
 namespace skald::store {
@@ -20,68 +19,10 @@ constexpr char kReading[] = "reading the tables";
 constexpr size_t kKeysAtOnce = 100;                         // in one IN list
 constexpr absl::Duration kAnswerLimit = absl::Minutes(30);  // rows without a run are looked for in whole tables
 
-constexpr char kRunColumns[] = "namespace_id, workflow_id, run_id, status, wake_time, has_work, state, slot";
-constexpr char kMessageColumns[] = "id, namespace_id, workflow_id, run_id, message, slot";
-constexpr char kHistoryColumns[] = "run_id, first_event_id, last_event_id, events";
 // Not a comparison of rows: MySQL would not use the index for it.
 constexpr char kVisibilityAfter[] = "(namespace_id > ? OR (namespace_id = ? AND run_id > ?))";
 
-StoredRun run_at(const ResultRow& row) {
-  return {{{row.text(0), row.text(1), row.text(2)},
-           static_cast<int>(row.number(3)),
-           row.time(4, absl::InfiniteFuture()),
-           row.number(5) != 0,
-           row.text(6)},
-          static_cast<int>(row.number(7))};
-}
-
-StoredMessage message_at(const ResultRow& row) {
-  return {{row.text(0), {row.text(1), row.text(2), row.text(3)}, row.text(4)}, static_cast<int>(row.number(5))};
-}
-
-HistoryRow history_at(const ResultRow& row) {
-  return {{"", "", row.text(0)}, {row.number(1), row.number(2), row.text(3)}};
-}
-
-VisibilityRow visibility_at(const ResultRow& row) {
-  VisibilityRow result;
-  result.key = {row.text(0), row.text(2), row.text(1)};
-  result.workflow_type = row.text(3);
-  result.task_queue = row.text(4);
-  result.status = static_cast<int>(row.number(5));
-  result.start_time = row.time(6, absl::UnixEpoch());
-  result.execution_time = row.time(7, absl::UnixEpoch());
-  result.close_time = row.time(8, absl::InfinitePast());
-  result.history_length = row.number(9);
-  result.history_size_bytes = row.number(10);
-  result.state_transition_count = row.number(11);
-  result.parent_workflow_id = row.text(12);
-  result.parent_run_id = row.text(13);
-  result.root_workflow_id = row.text(14);
-  result.root_run_id = row.text(15);
-  result.memo = row.text(16);
-  result.search_attributes = row.text(17);
-  return result;
-}
-
-std::string history_position(const HistoryRow& row) {
-  return encode_position({row.key.run_id, absl::StrCat(row.chunk.first_event_id)});
-}
 std::string visibility_position(const RunKey& key) { return encode_position({key.namespace_id, key.run_id}); }
-
-struct HistoryPosition {
-  std::string run_id;
-  int64_t event_id = INT64_MIN;
-};
-
-absl::StatusOr<HistoryPosition> read_history_position(const std::string& after) {
-  HistoryPosition from;
-  if (after.empty()) return from;
-  auto parts = decode_position(after, 2);
-  if (!parts || !absl::SimpleAtoi((*parts)[1], &from.event_id)) return absl::InvalidArgumentError("malformed position");
-  from.run_id = std::move((*parts)[0]);
-  return from;
-}
 
 // "?, ?, ..."
 std::string placeholders() {
@@ -130,16 +71,16 @@ class MysqlContents final : public Contents {
   }
 
   absl::StatusOr<Page<StoredRun>> runs(const std::string& after) override {
-    auto from = begin_after(after, 3);
+    auto from = key_after(after, 3);
     if (!from.ok()) return from.status();
     return page<StoredRun>(
-        kRunColumns, "LENGTH(state)",
+        kStoredRunColumns, "LENGTH(state)",
         "runs WHERE (namespace_id > ? OR (namespace_id = ? AND (workflow_id > ? OR (workflow_id = ? AND run_id > ?)))) "
         "ORDER BY namespace_id, workflow_id, run_id",
         [&](Parameters& values) {
           values.add((*from)[0]).add((*from)[0]).add((*from)[1]).add((*from)[1]).add((*from)[2]);
         },
-        run_at,
+        stored_run_of<ResultRow>,
         [](const StoredRun& run) {
           const RunKey& key = run.row.key;
           return encode_position({key.namespace_id, key.workflow_id, key.run_id});
@@ -147,7 +88,7 @@ class MysqlContents final : public Contents {
   }
 
   absl::StatusOr<Page<CurrentRow>> current(const std::string& after) override {
-    auto from = begin_after(after, 2);
+    auto from = key_after(after, 2);
     if (!from.ok()) return from.status();
     return page<CurrentRow>(
         "namespace_id, workflow_id, run_id, status, start_request_id", "0",
@@ -163,7 +104,7 @@ class MysqlContents final : public Contents {
   }
 
   absl::StatusOr<Page<HistoryRow>> history(const std::string& after) override {
-    const auto from = read_history_position(after);
+    const auto from = history_after(after);
     if (!from.ok()) return from.status();
     return history_page(
         "history WHERE (run_id > ? OR (run_id = ? AND first_event_id > ?)) ORDER BY run_id, first_event_id",
@@ -172,7 +113,7 @@ class MysqlContents final : public Contents {
 
   absl::StatusOr<Page<HistoryRow>> history_of(const std::vector<std::string>& run_ids,
                                               const std::string& after) override {
-    const auto from = read_history_position(after);
+    const auto from = history_after(after);
     if (!from.ok()) return from.status();
     std::vector<std::string> ids;
     for (const std::string& id : run_ids) {
@@ -204,18 +145,18 @@ class MysqlContents final : public Contents {
 
   absl::StatusOr<Page<StoredMessage>> outbox(const std::string& after) override {
     return page<StoredMessage>(
-        kMessageColumns, "LENGTH(message)", "outbox WHERE id > ? ORDER BY id",
-        [&](Parameters& values) { values.add(after); }, message_at,
+        kStoredMessageColumns, "LENGTH(message)", "outbox WHERE id > ? ORDER BY id",
+        [&](Parameters& values) { values.add(after); }, stored_message_of<ResultRow>,
         [](const StoredMessage& message) { return message.row.id; });
   }
 
   absl::StatusOr<Page<VisibilityRow>> visibility(const std::string& after) override {
-    auto from = begin_after(after, 2);
+    auto from = key_after(after, 2);
     if (!from.ok()) return from.status();
     auto rows = page<VisibilityRow>(
         kVisibilityColumns, "LENGTH(memo) + 2 * LENGTH(search_attributes)",
         absl::StrCat("visibility WHERE ", kVisibilityAfter, " ORDER BY namespace_id, run_id"),
-        [&](Parameters& values) { values.add((*from)[0]).add((*from)[0]).add((*from)[1]); }, visibility_at,
+        [&](Parameters& values) { values.add((*from)[0]).add((*from)[0]).add((*from)[1]); }, visibility_row_of<ResultRow>,
         [](const VisibilityRow& row) { return visibility_position(row.key); });
     if (!rows.ok()) return rows.status();
     if (auto status = read_attributes(rows->rows); !status.ok()) return status;
@@ -226,8 +167,8 @@ class MysqlContents final : public Contents {
     std::vector<StoredRun> rows;
     for (const RunKey& key : keys) {
       auto found = all<StoredRun>(
-          absl::StrCat("SELECT ", kRunColumns, " FROM runs WHERE namespace_id = ? AND workflow_id = ? AND run_id = ?"),
-          [&](Parameters& values) { values.add(key.namespace_id).add(key.workflow_id).add(key.run_id); }, run_at);
+          absl::StrCat("SELECT ", kStoredRunColumns, " FROM runs WHERE namespace_id = ? AND workflow_id = ? AND run_id = ?"),
+          [&](Parameters& values) { values.add(key.namespace_id).add(key.workflow_id).add(key.run_id); }, stored_run_of<ResultRow>);
       if (!found.ok()) return found.status();
       std::move(found->begin(), found->end(), std::back_inserter(rows));
     }
@@ -238,8 +179,8 @@ class MysqlContents final : public Contents {
     std::vector<StoredMessage> rows;
     const auto status = in_parts(ids, [&](const std::vector<std::string>& some) -> absl::StatusOr<bool> {
       auto found = all<StoredMessage>(
-          absl::StrCat("SELECT ", kMessageColumns, " FROM outbox WHERE id IN (", placeholders(), ")"),
-          [&](Parameters& values) { add_all(values, some); }, message_at);
+          absl::StrCat("SELECT ", kStoredMessageColumns, " FROM outbox WHERE id IN (", placeholders(), ")"),
+          [&](Parameters& values) { add_all(values, some); }, stored_message_of<ResultRow>);
       if (!found.ok()) return found.status();
       std::move(found->begin(), found->end(), std::back_inserter(rows));
       return true;
@@ -261,7 +202,7 @@ class MysqlContents final : public Contents {
               values.add(ns);
               add_all(values, some);
             },
-            visibility_at);
+            visibility_row_of<ResultRow>);
         if (!found.ok()) return found.status();
         std::move(found->begin(), found->end(), std::back_inserter(rows));
         return true;
@@ -280,7 +221,7 @@ class MysqlContents final : public Contents {
   }
 
   absl::StatusOr<Page<RunKey>> visibility_without_run(const std::string& after) override {
-    auto from = begin_after(after, 2);
+    auto from = key_after(after, 2);
     if (!from.ok()) return from.status();
     return page<RunKey>(
         "namespace_id, workflow_id, run_id", "",
@@ -289,19 +230,12 @@ class MysqlContents final : public Contents {
                      "v.workflow_id AND r.run_id = v.run_id) ORDER BY namespace_id, run_id"),
         [&](Parameters& values) { values.add((*from)[0]).add((*from)[0]).add((*from)[1]); },
         [](const ResultRow& row) {
-          return RunKey{row.text(0), row.text(1), row.text(2)};
+          return run_key_of(row);
         },
         visibility_position);
   }
 
  private:
-  static absl::StatusOr<std::vector<std::string>> begin_after(const std::string& after, size_t parts) {
-    if (after.empty()) return std::vector<std::string>(parts);
-    auto from = decode_position(after, parts);
-    if (!from) return absl::InvalidArgumentError("malformed position");
-    return *std::move(from);
-  }
-
   // A connection that was lost is made again, once.
   absl::Status query(const std::string& sql, const Session::Bind& bind, const std::function<void()>& begin,
                      const Session::OnRow& on_row) {
@@ -359,7 +293,7 @@ class MysqlContents final : public Contents {
   }
 
   absl::StatusOr<Page<HistoryRow>> history_page(const std::string& source, const Session::Bind& bind) {
-    return page<HistoryRow>(kHistoryColumns, "LENGTH(events)", source, bind, history_at, history_position);
+    return page<HistoryRow>(kHistoryColumns, "LENGTH(events)", source, bind, history_row_of<ResultRow>, [](const HistoryRow& row) { return position_of(row); });
   }
 
   absl::Status read_attributes(std::vector<VisibilityRow>& rows) {
@@ -372,8 +306,9 @@ class MysqlContents final : public Contents {
           in_parts(ids, [&, &ns = ns, &by_id = by_id](const std::vector<std::string>& some) -> absl::StatusOr<bool> {
             const auto read = query(
                 absl::StrCat(
-                    "SELECT run_id, name, text, number, `real` FROM search_attributes WHERE namespace_id = ? AND "
-                    "run_id IN (",
+                    R"sql(SELECT run_id, name, text, number, `real`
+                        FROM search_attributes
+                        WHERE namespace_id = ? AND run_id IN ()sql",
                     placeholders(), ") ORDER BY run_id, name, place"),
                 [&](Parameters& values) {
                   values.add(ns);

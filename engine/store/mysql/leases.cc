@@ -107,9 +107,8 @@ absl::StatusOr<Lease> take(Session& session, int first_slot, int last_slot, cons
       [&](Parameters& values) { values.add(int64_t{last_slot}).add(int64_t{first_slot}); }, kTaking);
   if (!ended.ok()) return ended.status();
   const auto taken = session.update(
-      "INSERT INTO ownership (first_slot, last_slot, epoch, holder, process, store, expires_at, last_batch) VALUES (?, "
-      "?, ?, ?, ?, ?, "
-      "UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND, '')",
+      R"sql(INSERT INTO ownership (first_slot, last_slot, epoch, holder, process, store, expires_at, last_batch)
+          VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND, ''))sql",
       [&](Parameters& values) {
         values.add(int64_t{first_slot})
             .add(int64_t{last_slot})

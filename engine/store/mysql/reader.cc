@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
 #include "engine/store/filter_sql.h"
-#include "engine/store/scan_position.h"
+#include "engine/store/row_reading.h"
 #include "engine/store/visibility_columns.h"
 #include "engine/store/visibility_token.h"
 
@@ -16,49 +15,6 @@ namespace {
 
 // Results come whole: histories are read in pages, so that one of many large chunks stays bounded.
 constexpr size_t kChunksAtOnce = 32;
-
-struct Position {
-  int64_t number = INT64_MIN;
-  RunKey key;
-};
-
-// Where a scan of a number and a run's key goes on; before everything if the text is empty.
-absl::StatusOr<Position> position_of(const std::string& after) {
-  Position position;
-  if (after.empty()) return position;
-  const auto parts = decode_position(after, 4);
-  if (!parts || !absl::SimpleAtoi((*parts)[0], &position.number))
-    return absl::InvalidArgumentError("malformed scan position");
-  position.key = {(*parts)[1], (*parts)[2], (*parts)[3]};
-  return position;
-}
-
-std::string encoded(int64_t number, const RunKey& key) {
-  return encode_position({absl::StrCat(number), key.namespace_id, key.workflow_id, key.run_id});
-}
-
-RunKey run_key(const ResultRow& row) { return {row.text(0), row.text(1), row.text(2)}; }
-
-VisibilityRow visibility_row(const ResultRow& row) {
-  VisibilityRow result;
-  result.key = {row.text(0), row.text(2), row.text(1)};
-  result.workflow_type = row.text(3);
-  result.task_queue = row.text(4);
-  result.status = static_cast<int>(row.number(5));
-  result.start_time = row.time(6, absl::UnixEpoch());
-  result.execution_time = row.time(7, absl::UnixEpoch());
-  result.close_time = row.time(8, absl::InfinitePast());
-  result.history_length = row.number(9);
-  result.history_size_bytes = row.number(10);
-  result.state_transition_count = row.number(11);
-  result.parent_workflow_id = row.text(12);
-  result.parent_run_id = row.text(13);
-  result.root_workflow_id = row.text(14);
-  result.root_run_id = row.text(15);
-  result.memo = row.text(16);
-  result.search_attributes = row.text(17);
-  return result;
-}
 
 }  // namespace
 
@@ -96,9 +52,11 @@ absl::StatusOr<std::vector<HistoryChunk>> MysqlReader::history(const RunKey& key
   for (int64_t from = first_event_id;;) {
     size_t page = 0;
     const absl::Status status = session_.query(
-        absl::StrCat("SELECT first_event_id, last_event_id, events FROM history WHERE run_id = ? AND last_event_id >= "
-                     "? AND first_event_id <= ? "
-                     "ORDER BY first_event_id LIMIT ",
+        absl::StrCat(R"sql(SELECT first_event_id, last_event_id, events
+            FROM history
+            WHERE run_id = ? AND last_event_id >= ? AND first_event_id <= ?
+            ORDER BY first_event_id
+            LIMIT )sql",
                      kChunksAtOnce),
         [&](Parameters& values) { values.add(key.run_id).add(from).add(last_event_id); },
         [&](const ResultRow& row) {
@@ -121,9 +79,11 @@ absl::StatusOr<std::vector<HistoryChunk>> MysqlReader::history_reverse(const Run
   for (int64_t from = last_event_id;;) {
     size_t page = 0;
     const absl::Status status = session_.query(
-        absl::StrCat("SELECT first_event_id, last_event_id, events FROM history WHERE run_id = ? AND first_event_id <= "
-                     "? ORDER BY "
-                     "first_event_id DESC LIMIT ",
+        absl::StrCat(R"sql(SELECT first_event_id, last_event_id, events
+            FROM history
+            WHERE run_id = ? AND first_event_id <= ?
+            ORDER BY first_event_id DESC
+            LIMIT )sql",
                      kChunksAtOnce),
         [&](Parameters& values) { values.add(key.run_id).add(from); },
         [&](const ResultRow& row) {
@@ -141,14 +101,16 @@ absl::StatusOr<std::vector<HistoryChunk>> MysqlReader::history_reverse(const Run
 
 absl::StatusOr<Page<std::pair<RunKey, absl::Time>>> MysqlReader::wake(const Lease& lease, absl::Time until,
                                                                       const std::string& after, size_t limit) {
-  const auto from = position_of(after);
+  const auto from = scan_after(after);
   if (!from.ok()) return from.status();
   Page<std::pair<RunKey, absl::Time>> page;
   const absl::Status status = session_.query(
-      "SELECT namespace_id, workflow_id, run_id, wake_time FROM runs WHERE wake_time >= ? AND wake_time <= ? AND slot "
-      ">= ? AND slot < ? AND "
-      "(wake_time, namespace_id, workflow_id, run_id) > (?, ?, ?, ?) ORDER BY wake_time, namespace_id, workflow_id, "
-      "run_id LIMIT ?",
+      R"sql(SELECT namespace_id, workflow_id, run_id, wake_time
+          FROM runs
+          WHERE wake_time >= ? AND wake_time <= ? AND slot >= ? AND slot < ?
+            AND (wake_time, namespace_id, workflow_id, run_id) > (?, ?, ?, ?)
+          ORDER BY wake_time, namespace_id, workflow_id, run_id
+          LIMIT ?)sql",
       [&](Parameters& values) {
         values.add(from->number)
             .add(absl::ToUnixNanos(until))
@@ -157,48 +119,53 @@ absl::StatusOr<Page<std::pair<RunKey, absl::Time>>> MysqlReader::wake(const Leas
         values.add(from->number).add(from->key.namespace_id).add(from->key.workflow_id).add(from->key.run_id);
         values.add(static_cast<int64_t>(limit));
       },
-      [&](const ResultRow& row) { page.rows.emplace_back(run_key(row), absl::FromUnixNanos(row.number(3))); },
+      [&](const ResultRow& row) { page.rows.emplace_back(run_key_of(row), absl::FromUnixNanos(row.number(3))); },
       "looking for due runs");
   if (!status.ok()) return status;
   if (limit > 0 && page.rows.size() == limit)
-    page.next = encoded(absl::ToUnixNanos(page.rows.back().second), page.rows.back().first);
+    page.next = position_of(absl::ToUnixNanos(page.rows.back().second), page.rows.back().first);
   return page;
 }
 
 absl::StatusOr<Page<RunKey>> MysqlReader::work(const Lease& lease, const std::string& after, size_t limit) {
-  const auto from = position_of(after);
+  const auto from = scan_after(after);
   if (!from.ok()) return from.status();
   Page<RunKey> page;
   int64_t slot = 0;
   const absl::Status status = session_.query(
-      "SELECT namespace_id, workflow_id, run_id, slot FROM runs WHERE has_work = 1 AND slot >= ? AND slot < ? AND "
-      "(slot, namespace_id, workflow_id, run_id) > (?, ?, ?, ?) ORDER BY slot, namespace_id, workflow_id, run_id LIMIT "
-      "?",
+      R"sql(SELECT namespace_id, workflow_id, run_id, slot
+          FROM runs
+          WHERE has_work = 1 AND slot >= ? AND slot < ? AND (slot, namespace_id, workflow_id, run_id) > (?, ?, ?, ?)
+          ORDER BY slot, namespace_id, workflow_id, run_id
+          LIMIT ?)sql",
       [&](Parameters& values) {
         values.add(std::max(from->number, int64_t{lease.first_slot})).add(int64_t{lease.last_slot});
         values.add(from->number).add(from->key.namespace_id).add(from->key.workflow_id).add(from->key.run_id);
         values.add(static_cast<int64_t>(limit));
       },
       [&](const ResultRow& row) {
-        page.rows.push_back(run_key(row));
+        page.rows.push_back(run_key_of(row));
         slot = row.number(3);
       },
       "looking for runs with work");
   if (!status.ok()) return status;
-  if (limit > 0 && page.rows.size() == limit) page.next = encoded(slot, page.rows.back());
+  if (limit > 0 && page.rows.size() == limit) page.next = position_of(slot, page.rows.back());
   return page;
 }
 
 absl::StatusOr<Page<OutboxRow>> MysqlReader::outbox(const Lease& lease, const std::string& after, size_t limit) {
   Page<OutboxRow> page;
   const absl::Status status = session_.query(
-      "SELECT namespace_id, workflow_id, run_id, id, message FROM outbox WHERE slot >= ? AND slot < ? AND id > ? ORDER "
-      "BY id LIMIT ?",
+      R"sql(SELECT namespace_id, workflow_id, run_id, id, message
+          FROM outbox
+          WHERE slot >= ? AND slot < ? AND id > ?
+          ORDER BY id
+          LIMIT ?)sql",
       [&](Parameters& values) {
         values.add(int64_t{lease.first_slot}).add(int64_t{lease.last_slot}).add(after).add(static_cast<int64_t>(limit));
       },
       [&](const ResultRow& row) {
-        page.rows.push_back({row.text(3), run_key(row), row.text(4)});
+        page.rows.push_back({row.text(3), run_key_of(row), row.text(4)});
       },
       "reading messages");
   if (!status.ok()) return status;
@@ -236,7 +203,7 @@ absl::StatusOr<Page<VisibilityRow>> MysqlReader::list(const VisibilityQuery& que
   absl::StrAppend(&sql, " ORDER BY v.start_time DESC, v.run_id LIMIT ", page_size);
   Page<VisibilityRow> page;
   const absl::Status status = filtered(
-      sql, values, [&](const ResultRow& row) { page.rows.push_back(visibility_row(row)); }, "listing workflows");
+      sql, values, [&](const ResultRow& row) { page.rows.push_back(visibility_row_of(row)); }, "listing workflows");
   if (!status.ok()) return status;
   if (page_size > 0 && page.rows.size() == page_size) {
     page.next = encode_token({absl::ToUnixNanos(page.rows.back().start_time), page.rows.back().key.run_id});

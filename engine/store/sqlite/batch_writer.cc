@@ -19,21 +19,20 @@ absl::Status BatchWriter::prepare(sqlite3* db) {
       {&lease_, "SELECT epoch, holder, last_batch FROM ownership WHERE first_slot = ?"},
       {&last_batch_, "UPDATE ownership SET last_batch = ? WHERE first_slot = ?"},
       {&run_,
-       "REPLACE INTO runs (namespace_id, workflow_id, run_id, slot, status, wake_time, has_work, state) VALUES (?, ?, "
-       "?, ?, ?, ?, ?, ?)"},
+       R"sql(REPLACE INTO runs (namespace_id, workflow_id, run_id, slot, status, wake_time, has_work, state)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?))sql"},
       {&current_,
-       "REPLACE INTO current_runs (namespace_id, workflow_id, run_id, status, start_request_id) VALUES (?, ?, ?, ?, "
-       "?)"},
+       R"sql(REPLACE INTO current_runs (namespace_id, workflow_id, run_id, status, start_request_id)
+           VALUES (?, ?, ?, ?, ?))sql"},
       {&history_, "INSERT INTO history (run_id, first_event_id, last_event_id, events) VALUES (?, ?, ?, ?)"},
       {&outbox_,
        "INSERT OR IGNORE INTO outbox (id, slot, namespace_id, workflow_id, run_id, message) VALUES (?, ?, ?, ?, ?, ?)"},
       {&outbox_done_, "DELETE FROM outbox WHERE id = ?"},
       {&visibility_,
-       "REPLACE INTO visibility (namespace_id, run_id, workflow_id, workflow_type, task_queue, status, start_time, "
-       "execution_time, close_time, "
-       "history_length, history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, "
-       "root_workflow_id, root_run_id, memo, "
-       "search_attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+       R"sql(REPLACE INTO visibility (namespace_id, run_id, workflow_id, workflow_type, task_queue, status, start_time, execution_time, close_time,
+             history_length, history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id,
+             memo, search_attributes)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql"},
       {&attribute_,
        "INSERT INTO search_attributes (namespace_id, run_id, name, text, number, real) VALUES (?, ?, ?, ?, ?, ?)"},
       {&attributes_gone_, "DELETE FROM search_attributes WHERE namespace_id = ? AND run_id = ?"},

@@ -5,71 +5,15 @@
 #include <initializer_list>
 #include <utility>
 
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
-#include "engine/store/scan_position.h"
+#include "engine/store/row_reading.h"
 #include "engine/store/sqlite/connection.h"
 #include "engine/store/sqlite/statement.h"
 #include "engine/store/visibility_columns.h"
 
 namespace skald::store {
 namespace {
-
-constexpr char kRunColumns[] = "namespace_id, workflow_id, run_id, status, wake_time, has_work, state, slot";
-constexpr char kMessageColumns[] = "id, namespace_id, workflow_id, run_id, message, slot";
-constexpr char kHistoryColumns[] = "run_id, first_event_id, last_event_id, events";
-absl::Time time_at(const Statement& row, int column, absl::Time none) {
-  return row.is_null(column) ? none : absl::FromUnixNanos(row.number(column));
-}
-
-StoredRun run_at(const Statement& row) {
-  return {{{row.text(0), row.text(1), row.text(2)},
-           static_cast<int>(row.number(3)),
-           time_at(row, 4, absl::InfiniteFuture()),
-           row.number(5) != 0,
-           row.text(6)},
-          static_cast<int>(row.number(7))};
-}
-
-StoredMessage message_at(const Statement& row) {
-  return {{row.text(0), {row.text(1), row.text(2), row.text(3)}, row.text(4)}, static_cast<int>(row.number(5))};
-}
-
-HistoryRow history_at(const Statement& row) {
-  return {{"", "", row.text(0)}, {row.number(1), row.number(2), row.text(3)}};
-}
-
-VisibilityRow visibility_at(const Statement& row) {
-  VisibilityRow result;
-  result.key = {row.text(0), row.text(2), row.text(1)};
-  result.workflow_type = row.text(3);
-  result.task_queue = row.text(4);
-  result.status = static_cast<int>(row.number(5));
-  result.start_time = time_at(row, 6, absl::UnixEpoch());
-  result.execution_time = time_at(row, 7, absl::UnixEpoch());
-  result.close_time = time_at(row, 8, absl::InfinitePast());
-  result.history_length = row.number(9);
-  result.history_size_bytes = row.number(10);
-  result.state_transition_count = row.number(11);
-  result.parent_workflow_id = row.text(12);
-  result.parent_run_id = row.text(13);
-  result.root_workflow_id = row.text(14);
-  result.root_run_id = row.text(15);
-  result.memo = row.text(16);
-  result.search_attributes = row.text(17);
-  return result;
-}
-
-std::string position(const HistoryRow& row) {
-  return encode_position({row.key.run_id, absl::StrCat(row.chunk.first_event_id)});
-}
-
-// Where history goes on: the first is behind nothing.
-struct HistoryPosition {
-  std::string run_id;
-  int64_t event_id = INT64_MIN;
-};
 
 class SqliteContents final : public Contents {
  public:
@@ -95,13 +39,13 @@ class SqliteContents final : public Contents {
   }
 
   absl::StatusOr<Page<StoredRun>> runs(const std::string& after) override {
-    auto from = begin_after(after, 3);
+    auto from = key_after(after, 3);
     if (!from.ok()) return from.status();
     return page<StoredRun>(
-        absl::StrCat("SELECT ", kRunColumns,
+        absl::StrCat("SELECT ", kStoredRunColumns,
                      " FROM runs WHERE (namespace_id, workflow_id, run_id) > (?, ?, ?) ORDER BY "
                      "namespace_id, workflow_id, run_id"),
-        *from, run_at, [](const StoredRun& run) { return run.row.state.size(); },
+        *from, stored_run_of<Statement>, [](const StoredRun& run) { return run.row.state.size(); },
         [](const StoredRun& run) {
           const RunKey& key = run.row.key;
           return encode_position({key.namespace_id, key.workflow_id, key.run_id});
@@ -109,11 +53,13 @@ class SqliteContents final : public Contents {
   }
 
   absl::StatusOr<Page<CurrentRow>> current(const std::string& after) override {
-    auto from = begin_after(after, 2);
+    auto from = key_after(after, 2);
     if (!from.ok()) return from.status();
     return page<CurrentRow>(
-        "SELECT namespace_id, workflow_id, run_id, status, start_request_id FROM current_runs WHERE (namespace_id, "
-        "workflow_id) > (?, ?) ORDER BY namespace_id, workflow_id",
+        R"sql(SELECT namespace_id, workflow_id, run_id, status, start_request_id
+            FROM current_runs
+            WHERE (namespace_id, workflow_id) > (?, ?)
+            ORDER BY namespace_id, workflow_id)sql",
         *from,
         [](const Statement& row) {
           return CurrentRow{{row.text(0), row.text(1)}, row.text(2), static_cast<int>(row.number(3)), row.text(4)};
@@ -125,7 +71,7 @@ class SqliteContents final : public Contents {
   }
 
   absl::StatusOr<Page<HistoryRow>> history(const std::string& after) override {
-    const auto from = history_position(after);
+    const auto from = history_after(after);
     if (!from.ok()) return from.status();
     Page<HistoryRow> page;
     size_t bytes = 0;
@@ -137,7 +83,7 @@ class SqliteContents final : public Contents {
 
   absl::StatusOr<Page<HistoryRow>> history_of(const std::vector<std::string>& run_ids,
                                               const std::string& after) override {
-    const auto from = history_position(after);
+    const auto from = history_after(after);
     if (!from.ok()) return from.status();
     std::vector<std::string> ids = run_ids;
     std::sort(ids.begin(), ids.end());
@@ -155,18 +101,18 @@ class SqliteContents final : public Contents {
 
   absl::StatusOr<Page<StoredMessage>> outbox(const std::string& after) override {
     return page<StoredMessage>(
-        absl::StrCat("SELECT ", kMessageColumns, " FROM outbox WHERE id > ? ORDER BY id"), {after}, message_at,
+        absl::StrCat("SELECT ", kStoredMessageColumns, " FROM outbox WHERE id > ? ORDER BY id"), {after}, stored_message_of<Statement>,
         [](const StoredMessage& message) { return message.row.message.size(); },
         [](const StoredMessage& message) { return message.row.id; });
   }
 
   absl::StatusOr<Page<VisibilityRow>> visibility(const std::string& after) override {
-    auto from = begin_after(after, 2);
+    auto from = key_after(after, 2);
     if (!from.ok()) return from.status();
     auto rows = page<VisibilityRow>(
         absl::StrCat("SELECT ", kVisibilityColumns,
                      " FROM visibility WHERE (namespace_id, run_id) > (?, ?) ORDER BY namespace_id, run_id"),
-        *from, visibility_at,
+        *from, visibility_row_of<Statement>,
         [](const VisibilityRow& row) { return row.memo.size() + 2 * row.search_attributes.size(); },
         [](const VisibilityRow& row) {
           return encode_position({row.key.namespace_id, row.key.run_id});
@@ -180,11 +126,11 @@ class SqliteContents final : public Contents {
 
   absl::StatusOr<std::vector<StoredRun>> runs_of(const std::vector<RunKey>& keys) override {
     const std::string sql =
-        absl::StrCat("SELECT ", kRunColumns, " FROM runs WHERE namespace_id = ? AND workflow_id = ? AND run_id = ?");
+        absl::StrCat("SELECT ", kStoredRunColumns, " FROM runs WHERE namespace_id = ? AND workflow_id = ? AND run_id = ?");
     std::vector<StoredRun> rows;
     for (const RunKey& key : keys) {
       auto status = each(sql, {key.namespace_id, key.workflow_id, key.run_id}, [&](const Statement& row) {
-        rows.push_back(run_at(row));
+        rows.push_back(stored_run_of(row));
         return true;
       });
       if (!status.ok()) return status;
@@ -193,11 +139,11 @@ class SqliteContents final : public Contents {
   }
 
   absl::StatusOr<std::vector<StoredMessage>> outbox_of(const std::vector<std::string>& ids) override {
-    const std::string sql = absl::StrCat("SELECT ", kMessageColumns, " FROM outbox WHERE id = ?");
+    const std::string sql = absl::StrCat("SELECT ", kStoredMessageColumns, " FROM outbox WHERE id = ?");
     std::vector<StoredMessage> rows;
     for (const std::string& id : ids) {
       auto status = each(sql, {id}, [&](const Statement& row) {
-        rows.push_back(message_at(row));
+        rows.push_back(stored_message_of(row));
         return true;
       });
       if (!status.ok()) return status;
@@ -211,7 +157,7 @@ class SqliteContents final : public Contents {
     std::vector<VisibilityRow> rows;
     for (const RunKey& key : keys) {
       auto status = each(sql, {key.namespace_id, key.run_id}, [&](const Statement& row) {
-        rows.push_back(visibility_at(row));
+        rows.push_back(visibility_row_of(row));
         return true;
       });
       if (!status.ok()) return status;
@@ -224,22 +170,26 @@ class SqliteContents final : public Contents {
 
   absl::StatusOr<Page<std::string>> history_without_run(const std::string& after) override {
     return page<std::string>(
-        "SELECT DISTINCT run_id FROM history WHERE run_id > ? AND run_id NOT IN (SELECT run_id FROM runs) ORDER BY "
-        "run_id",
+        R"sql(SELECT DISTINCT run_id
+            FROM history
+            WHERE run_id > ? AND run_id NOT IN (SELECT run_id FROM runs)
+            ORDER BY run_id)sql",
         {after}, [](const Statement& row) { return row.text(0); }, [](const std::string&) { return size_t{0}; },
         [](const std::string& id) { return id; });
   }
 
   absl::StatusOr<Page<RunKey>> visibility_without_run(const std::string& after) override {
-    auto from = begin_after(after, 2);
+    auto from = key_after(after, 2);
     if (!from.ok()) return from.status();
     return page<RunKey>(
-        "SELECT namespace_id, workflow_id, run_id FROM visibility v WHERE (namespace_id, run_id) > (?, ?) AND NOT "
-        "EXISTS (SELECT 1 FROM runs r WHERE r.namespace_id = v.namespace_id AND r.workflow_id = v.workflow_id AND "
-        "r.run_id = v.run_id) ORDER BY namespace_id, run_id",
+        R"sql(SELECT namespace_id, workflow_id, run_id
+            FROM visibility v
+            WHERE (namespace_id, run_id) > (?, ?) AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.namespace_id = v.namespace_id
+              AND r.workflow_id = v.workflow_id AND r.run_id = v.run_id)
+            ORDER BY namespace_id, run_id)sql",
         *from,
         [](const Statement& row) {
-          return RunKey{row.text(0), row.text(1), row.text(2)};
+          return run_key_of(row);
         },
         [](const RunKey&) { return size_t{0}; },
         [](const RunKey& key) {
@@ -248,25 +198,6 @@ class SqliteContents final : public Contents {
   }
 
  private:
-  // The key to begin after, one text a column; before everything if `after` is empty.
-  static absl::StatusOr<std::vector<std::string>> begin_after(const std::string& after, size_t parts) {
-    if (after.empty()) return std::vector<std::string>(parts);
-    auto from = decode_position(after, parts);
-    if (!from) return absl::InvalidArgumentError("malformed position");
-    return *std::move(from);
-  }
-
-  static absl::StatusOr<HistoryPosition> history_position(const std::string& after) {
-    HistoryPosition from;
-    if (after.empty()) return from;
-    auto parts = decode_position(after, 2);
-    if (!parts || !absl::SimpleAtoi((*parts)[1], &from.event_id)) {
-      return absl::InvalidArgumentError("malformed position");
-    }
-    from.run_id = std::move((*parts)[0]);
-    return from;
-  }
-
   absl::StatusOr<Statement*> statement(const std::string& sql) {
     Statement& known = statements_[sql];
     if (known.is_prepared()) return &known;
@@ -319,18 +250,20 @@ class SqliteContents final : public Contents {
     (*found)->bind(1, from.run_id);
     if (where.find("?2") != std::string::npos) (*found)->bind(2, from.event_id);
     return step_through(**found, [&](const Statement& row) {
-      page.rows.push_back(history_at(row));
+      page.rows.push_back(history_row_of(row));
       bytes += page.rows.back().chunk.bytes.size();
       const bool full = page.rows.size() >= limits_.rows || bytes >= limits_.bytes;
-      if (full) page.next = position(page.rows.back());
+      if (full) page.next = position_of(page.rows.back());
       return !full;
     });
   }
 
   absl::Status read_attributes(VisibilityRow& row) {
     return each(
-        "SELECT name, text, number, real FROM search_attributes WHERE namespace_id = ? AND run_id = ? ORDER BY name, "
-        "rowid",
+        R"sql(SELECT name, text, number, real
+            FROM search_attributes
+            WHERE namespace_id = ? AND run_id = ?
+            ORDER BY name, rowid)sql",
         {row.key.namespace_id, row.key.run_id}, [&row](const Statement& attribute) {
           AttributeValue& value = row.attributes[attribute.text(0)];
           if (!attribute.is_null(1)) value.texts.push_back(attribute.text(1));

@@ -1,29 +1,14 @@
 #include "engine/store/sqlite/reader.h"
 
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
 #include "engine/store/filter_sql.h"
-#include "engine/store/scan_position.h"
+#include "engine/store/row_reading.h"
 #include "engine/store/visibility_columns.h"
 #include "engine/store/visibility_token.h"
 
 namespace skald::store {
 namespace {
-
-absl::Status malformed_position() { return absl::InvalidArgumentError("malformed scan position"); }
-
-// The parts of the position that a scan of four key columns goes on after; before everything if it is empty.
-absl::StatusOr<std::vector<std::string>> position_of(const std::string& after) {
-  if (after.empty()) return std::vector<std::string>{absl::StrCat(INT64_MIN), "", "", ""};
-  auto position = decode_position(after, 4);
-  if (!position) return malformed_position();
-  return *std::move(position);
-}
-
-absl::Time to_time(const Statement& row, int column, absl::Time none) {
-  return row.is_null(column) ? none : absl::FromUnixNanos(row.number(column));
-}
 
 absl::StatusOr<std::vector<HistoryChunk>> chunks(sqlite3* db, Statement& statement, size_t max_bytes) {
   std::vector<HistoryChunk> result;
@@ -37,27 +22,6 @@ absl::StatusOr<std::vector<HistoryChunk>> chunks(sqlite3* db, Statement& stateme
       code == SQLITE_ROW || code == SQLITE_DONE ? absl::OkStatus() : sqlite_error(db, "reading history");
   statement.reset();
   if (!status.ok()) return status;
-  return result;
-}
-
-VisibilityRow visibility_row(const Statement& row) {
-  VisibilityRow result;
-  result.key = {row.text(0), row.text(2), row.text(1)};
-  result.workflow_type = row.text(3);
-  result.task_queue = row.text(4);
-  result.status = static_cast<int>(row.number(5));
-  result.start_time = to_time(row, 6, absl::UnixEpoch());
-  result.execution_time = to_time(row, 7, absl::UnixEpoch());
-  result.close_time = to_time(row, 8, absl::InfinitePast());
-  result.history_length = row.number(9);
-  result.history_size_bytes = row.number(10);
-  result.state_transition_count = row.number(11);
-  result.parent_workflow_id = row.text(12);
-  result.parent_run_id = row.text(13);
-  result.root_workflow_id = row.text(14);
-  result.root_run_id = row.text(15);
-  result.memo = row.text(16);
-  result.search_attributes = row.text(17);
   return result;
 }
 
@@ -90,23 +54,34 @@ absl::Status Reader::prepare(sqlite3* db) {
       {&current_,
        "SELECT run_id, status, start_request_id FROM current_runs WHERE namespace_id = ? AND workflow_id = ?"},
       {&history_,
-       "SELECT first_event_id, last_event_id, events FROM history WHERE run_id = ? AND last_event_id >= ? AND "
-       "first_event_id <= ? ORDER BY first_event_id"},
+       R"sql(SELECT first_event_id, last_event_id, events
+           FROM history
+           WHERE run_id = ? AND last_event_id >= ? AND first_event_id <= ?
+           ORDER BY first_event_id)sql"},
       {&history_reverse_,
-       "SELECT first_event_id, last_event_id, events FROM history WHERE run_id = ? AND first_event_id <= ? ORDER BY "
-       "first_event_id DESC"},
+       R"sql(SELECT first_event_id, last_event_id, events
+           FROM history
+           WHERE run_id = ? AND first_event_id <= ?
+           ORDER BY first_event_id DESC)sql"},
       {&wake_,
-       "SELECT namespace_id, workflow_id, run_id, wake_time FROM runs WHERE wake_time IS NOT NULL AND wake_time <= ?1 "
-       "AND slot >= ?2 AND slot < ?3 AND "
-       "(wake_time, namespace_id, workflow_id, run_id) > (?4, ?5, ?6, ?7) ORDER BY wake_time, namespace_id, "
-       "workflow_id, run_id LIMIT ?8"},
+       R"sql(SELECT namespace_id, workflow_id, run_id, wake_time
+           FROM runs
+           WHERE wake_time IS NOT NULL AND wake_time <= ?1 AND slot >= ?2 AND slot < ?3
+             AND (wake_time, namespace_id, workflow_id, run_id) > (?4, ?5, ?6, ?7)
+           ORDER BY wake_time, namespace_id, workflow_id, run_id
+           LIMIT ?8)sql"},
       {&work_,
-       "SELECT namespace_id, workflow_id, run_id, slot FROM runs WHERE has_work = 1 AND slot >= ?1 AND slot < ?2 AND "
-       "(slot, namespace_id, workflow_id, run_id) > (?3, ?4, ?5, ?6) ORDER BY slot, namespace_id, workflow_id, run_id "
-       "LIMIT ?7"},
+       R"sql(SELECT namespace_id, workflow_id, run_id, slot
+           FROM runs
+           WHERE has_work = 1 AND slot >= ?1 AND slot < ?2 AND (slot, namespace_id, workflow_id, run_id) > (?3, ?4, ?5, ?6)
+           ORDER BY slot, namespace_id, workflow_id, run_id
+           LIMIT ?7)sql"},
       {&outbox_,
-       "SELECT id, namespace_id, workflow_id, run_id, message FROM outbox WHERE slot >= ? AND slot < ? AND id > ? "
-       "ORDER BY id LIMIT ?"},
+       R"sql(SELECT id, namespace_id, workflow_id, run_id, message
+           FROM outbox
+           WHERE slot >= ? AND slot < ? AND id > ?
+           ORDER BY id
+           LIMIT ?)sql"},
   };
   for (const auto& [statement, sql] : statements) {
     if (auto status = statement->prepare(db, sql); !status.ok()) return status;
@@ -119,7 +94,7 @@ absl::StatusOr<std::optional<RunRow>> Reader::run(const RunKey& key) {
   std::optional<RunRow> row;
   const int code = run_.step();
   if (code == SQLITE_ROW) {
-    row = RunRow{key, static_cast<int>(run_.number(0)), to_time(run_, 1, absl::InfiniteFuture()), run_.number(2) != 0,
+    row = RunRow{key, static_cast<int>(run_.number(0)), run_.time(1, absl::InfiniteFuture()), run_.number(2) != 0,
                  run_.text(3)};
   }
   run_.reset();
@@ -152,49 +127,44 @@ absl::StatusOr<std::vector<HistoryChunk>> Reader::history_reverse(const RunKey& 
 
 absl::StatusOr<Page<std::pair<RunKey, absl::Time>>> Reader::wake(const Lease& lease, absl::Time until,
                                                                  const std::string& after, size_t limit) {
-  const auto position = position_of(after);
-  if (!position.ok()) return position.status();
-  int64_t from = 0;
-  if (!absl::SimpleAtoi((*position)[0], &from)) return malformed_position();
+  const auto from = scan_after(after);
+  if (!from.ok()) return from.status();
   wake_.bind(1, absl::ToUnixNanos(until)).bind(2, int64_t{lease.first_slot}).bind(3, int64_t{lease.last_slot});
-  wake_.bind(4, from)
-      .bind(5, (*position)[1])
-      .bind(6, (*position)[2])
-      .bind(7, (*position)[3])
+  wake_.bind(4, from->number)
+      .bind(5, from->key.namespace_id)
+      .bind(6, from->key.workflow_id)
+      .bind(7, from->key.run_id)
       .bind(8, static_cast<int64_t>(limit));
   Page<std::pair<RunKey, absl::Time>> page;
   int code = SQLITE_DONE;
   while ((code = wake_.step()) == SQLITE_ROW) {
-    page.rows.emplace_back(RunKey{wake_.text(0), wake_.text(1), wake_.text(2)}, absl::FromUnixNanos(wake_.number(3)));
+    page.rows.emplace_back(run_key_of(wake_), absl::FromUnixNanos(wake_.number(3)));
   }
   wake_.reset();
   if (code != SQLITE_DONE) return sqlite_error(db_, "looking for due runs");
   if (limit > 0 && page.rows.size() == limit) {
     const auto& [key, time] = page.rows.back();
-    page.next = encode_position({absl::StrCat(absl::ToUnixNanos(time)), key.namespace_id, key.workflow_id, key.run_id});
+    page.next = position_of(absl::ToUnixNanos(time), key);
   }
   return page;
 }
 
 absl::StatusOr<Page<RunKey>> Reader::work(const Lease& lease, const std::string& after, size_t limit) {
-  const auto position = position_of(after);
-  if (!position.ok()) return position.status();
-  int64_t from = 0;
-  if (!absl::SimpleAtoi((*position)[0], &from)) return malformed_position();
-  work_.bind(1, int64_t{lease.first_slot}).bind(2, int64_t{lease.last_slot}).bind(3, from);
-  work_.bind(4, (*position)[1]).bind(5, (*position)[2]).bind(6, (*position)[3]).bind(7, static_cast<int64_t>(limit));
+  const auto from = scan_after(after);
+  if (!from.ok()) return from.status();
+  work_.bind(1, int64_t{lease.first_slot}).bind(2, int64_t{lease.last_slot}).bind(3, from->number);
+  work_.bind(4, from->key.namespace_id).bind(5, from->key.workflow_id).bind(6, from->key.run_id).bind(7, static_cast<int64_t>(limit));
   Page<RunKey> page;
   int code = SQLITE_DONE;
   int64_t slot = 0;
   while ((code = work_.step()) == SQLITE_ROW) {
-    page.rows.push_back({work_.text(0), work_.text(1), work_.text(2)});
+    page.rows.push_back(run_key_of(work_));
     slot = work_.number(3);
   }
   work_.reset();
   if (code != SQLITE_DONE) return sqlite_error(db_, "looking for runs with work");
   if (limit > 0 && page.rows.size() == limit) {
-    const RunKey& key = page.rows.back();
-    page.next = encode_position({absl::StrCat(slot), key.namespace_id, key.workflow_id, key.run_id});
+    page.next = position_of(slot, page.rows.back());
   }
   return page;
 }
@@ -236,7 +206,7 @@ absl::StatusOr<Page<VisibilityRow>> Reader::list(const VisibilityQuery& query, s
   bind_all(statement, 1, values);
   Page<VisibilityRow> page;
   int code = SQLITE_DONE;
-  while ((code = statement.step()) == SQLITE_ROW) page.rows.push_back(visibility_row(statement));
+  while ((code = statement.step()) == SQLITE_ROW) page.rows.push_back(visibility_row_of(statement));
   if (code != SQLITE_DONE) return sqlite_error(db_, "listing workflows");
   if (page_size > 0 && page.rows.size() == page_size) {
     page.next = encode_token({absl::ToUnixNanos(page.rows.back().start_time), page.rows.back().key.run_id});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <absl/time/time.h>
 #include <sqlite3.h>
 
 #include <cstdint>
@@ -43,6 +44,8 @@ class Statement {
   double real(int column) const { return sqlite3_column_double(handle_, column); }
   bool is_null(int column) const { return sqlite3_column_type(handle_, column) == SQLITE_NULL; }
   std::string text(int column) const;
+  // Unix nanoseconds, or `none` where the column is NULL.
+  absl::Time time(int column, absl::Time none) const { return is_null(column) ? none : absl::FromUnixNanos(number(column)); }
 
  private:
   sqlite3_stmt* handle_ = nullptr;
