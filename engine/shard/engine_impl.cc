@@ -139,7 +139,7 @@ void EngineImpl::describe(Call call, wire::DescribeWorkflowExecutionRequest requ
   using Response = wire::DescribeWorkflowExecutionResponse;
   on_run<Response>({call.ns->id, request.execution().workflow_id()}, request.execution().run_id(), std::move(done),
                    [](Owner& owner, WorkflowEntry&, CachedRun& run, Done<Response> answer) {
-                     owner.when_durable(run, [response = core::describe(run.state), answer = std::move(answer)](const absl::Status& status) mutable {
+                     owner.commits().when_durable(run, [response = core::describe(run.state), answer = std::move(answer)](const absl::Status& status) mutable {
                        if (!status.ok()) return answer(status);
                        answer(std::move(response));
                      });

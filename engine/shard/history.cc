@@ -67,7 +67,7 @@ void EngineImpl::history_page(Owner& owner, WorkflowEntry&, CachedRun& run, Call
                             history_page(again, same, found, std::move(call), std::move(request), std::move(token), deadline, std::move(answer));
                           });
     };
-    return owner.wait_for_events(run, std::move(waiter));
+    return owner.history().wait(run, std::move(waiter));
   }
 
   int64_t first = token.next_event_id();
@@ -85,7 +85,7 @@ void EngineImpl::history_page(Owner& owner, WorkflowEntry&, CachedRun& run, Call
     if (request.wait_new_event && !closed) next = token.SerializeAsString();
     return done(HistoryPage{token.transient_history(), std::move(next)});
   }
-  owner.read_events(run, first, last,
+  owner.history().read(run, first, last,
                     [token = std::move(token), first, last, durable, closed, wait = request.wait_new_event, close_only = request.close_event_only,
                      done = std::move(done)](absl::StatusOr<std::string> events) mutable {
                       if (!events.ok()) return done(events.status());
@@ -117,7 +117,7 @@ void EngineImpl::read_history_reverse(Call call, HistoryRequest request, Done<Hi
                         const int64_t most =
                             request.page_size > 0 ? std::min(request.page_size, options_.history_page_events) : options_.history_page_events;
                         const int64_t first = std::max<int64_t>(1, last - most + 1);
-                        owner.read_events(run, first, last,
+                        owner.history().read(run, first, last,
                                           [token = std::move(token), first, answer = std::move(answer)](absl::StatusOr<std::string> events) mutable {
                                             if (!events.ok()) return answer(events.status());
                                             HistoryPage page{reverse_events(*events), ""};

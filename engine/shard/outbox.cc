@@ -94,7 +94,7 @@ void EngineImpl::message_answered(const OutboxMessage& message, absl::Status sta
   const store::WorkflowKey key{message.source_namespace_id(), message.source().workflow_id()};
   Owner& owner = owner_of(key);
   if (!wants_answer(message)) {
-    owner.executor().post([&owner, id = message.id()] { owner.message_done(id); });
+    owner.executor().post([&owner, id = message.id()] { owner.commits().message_done(id); });
     return;
   }
   owner.submit(
@@ -107,7 +107,7 @@ void EngineImpl::message_answered(const OutboxMessage& message, absl::Status sta
                       });
         }
         // In the batch of the answer, or alone if it changed nothing.
-        owner.message_done(message.id());
+        owner.commits().message_done(message.id());
       },
       [this, message](const absl::Status&) { deliver_again(message); });
 }

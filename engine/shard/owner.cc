@@ -2,33 +2,86 @@
 
 #include <utility>
 
-#include <spdlog/spdlog.h>
-
 #include "engine/core/error.h"
+#include "engine/shard/visibility_row.h"
 #include "engine/shard/wire_history.h"
 
 namespace skald::shard {
-namespace {
-
-// The event that schedules a run's first workflow task.
-constexpr int64_t kFirstTask = 2;
-
-}  // namespace
-
 Owner::Owner(OwnerParts parts)
     : parts_(std::move(parts)),
       find_namespace_([this](std::string_view name) -> std::optional<std::string> {
         const auto found = parts_.namespaces.by_name(name);
         return found ? std::optional<std::string>(found->id) : std::nullopt;
       }),
-      batch_prefix_(parts_.random->uuid() + "-") {}
+      cache_({.bytes = parts_.owner_limits.cache_bytes, .tail_bytes = parts_.owner_limits.tail_bytes},
+             {.leaving =
+                  [this](CachedRun& run) {
+                    wakes_.leave(run);
+                    leave(run, absl::UnavailableError("the workflow has left memory; try again"));
+                  },
+              .write_down = [this](WorkflowEntry& entry, CachedRun& run) { commits_.write(entry, run); }}),
+      wakes_(parts_.clock, parts_.executor, [this](const store::RunKey& key) { tick(key); }),
+      commits_({.clock = parts_.clock,
+                .executor = parts_.executor,
+                .store = parts_.store,
+                .lease = parts_.lease,
+                .batch_prefix = parts_.random->uuid() + "-",
+                .batch_rows = parts_.owner_limits.batch_rows,
+                .batch_bytes = parts_.owner_limits.batch_bytes,
+                .visibility_row = [this](const CachedRun& run) { return make_visibility_row(run); },
+                .durable =
+                    [this](const std::vector<CachedRun*>& runs) {
+                      for (CachedRun* run : runs) history_.wake(*run);
+                    },
+                .undone = [this](const auto& workflows, const absl::Status& answer,
+                                 const absl::Status& why) { undone(workflows, answer, why); }}),
+      history_(parts_.clock, parts_.executor, parts_.store),
+      queries_({.clock = parts_.clock,
+                .executor = parts_.executor,
+                .matching = parts_.matching,
+                .limits = parts_.limits,
+                .commits = commits_,
+                .serves = [this](const CachedRun& run) { return serves(run); },
+                .activate =
+                    [this](WorkflowEntry& entry, CachedRun& run, QueryDesk::Task task) {
+                      activate(entry, run, std::move(task), /*whole_history=*/false);
+                    },
+                .on_run =
+                    [this](const store::RunKey& key, std::function<void(CachedRun&)> go_on) {
+                      submit(key.workflow(), key.run_id,
+                             [go_on = std::move(go_on)](WorkflowEntry&, CachedRun* run) {
+                               if (run != nullptr) go_on(*run);
+                             },
+                             [](const absl::Status&) {});
+                    }}),
+      scans_({.clock = parts_.clock,
+              .executor = parts_.executor,
+              .store = parts_.store,
+              .lease = parts_.lease,
+              .page = parts_.owner_limits.scan_page,
+              .lookahead = parts_.owner_limits.wake_horizon,
+              .found_work = [this](const store::RunKey& key) { found_work(key); },
+              .found_message = [this](const store::OutboxRow& row) { found_message(row); },
+              .set_horizon = [this](absl::Time horizon) { wakes_.set_horizon(horizon); },
+              .found_sleeping =
+                  [this](const store::RunKey& key, absl::Time wake) {
+                    if (!cache_.holds(key)) wakes_.add_sleeping(wake, key);
+                  }}) {}
+
 Owner::~Owner() = default;
 
 void Owner::start() {
+  parts_.executor.post([this] { scans_.start(); });
+}
+
+void Owner::work_scan() {
+  parts_.executor.post([this] { scans_.look_for_work(); });
+}
+
+void Owner::end_waits() {
   parts_.executor.post([this] {
-    scan_work("");
-    scan_outbox("");
-    scan_horizon("");
+    queries_.end_all(absl::UnavailableError("the server is stopping; try again"));
+    history_.end_all();
   });
 }
 
@@ -42,26 +95,13 @@ void Owner::submit(store::WorkflowKey key, std::string run_id, WorkflowEntry::Op
                         failed = std::move(failed)]() mutable {
     if (fatal_)
       return failed(absl::UnavailableError("this server has lost its lease on the data and is shutting down"));
-    WorkflowEntry& entry = entry_of(key);
+    WorkflowEntry& entry = cache_.entry(key);
     if (entry.waiting.size() >= parts_.owner_limits.waiting_per_workflow) {
       return failed(core::workflow_busy("too many requests wait for this workflow; try again later"));
     }
     entry.waiting.push_back({std::move(run_id), std::move(operation), std::move(failed)});
     pump(entry);
   });
-}
-
-WorkflowEntry& Owner::entry_of(const store::WorkflowKey& key) {
-  auto& slot = entries_[{key.namespace_id, key.workflow_id}];
-  if (!slot) {
-    slot = std::make_unique<WorkflowEntry>();
-    slot->key = key;
-    slot->use = uses_.insert(uses_.begin(), slot.get());
-    cached_bytes_ += sizeof(WorkflowEntry) + 2 * key.workflow_id.size();
-  } else {
-    touch(*slot);
-  }
-  return *slot;
 }
 
 void Owner::pump(WorkflowEntry& entry) {
@@ -83,7 +123,7 @@ void Owner::pump(WorkflowEntry& entry) {
   }
   // A run that was looked for and does not exist is not remembered.
   if (entry.waiting.empty()) std::erase_if(entry.runs, [](const auto& run) { return run.second == nullptr; });
-  shrink_cache();
+  cache_.shrink();
 }
 
 void Owner::apply(WorkflowEntry& entry, CachedRun& run, const core::Input& input, Reply reply) {
@@ -94,9 +134,9 @@ void Owner::apply(WorkflowEntry& entry, CachedRun& run, const core::Input& input
   }
   core::Transition transition = core::apply(run.state, input, context(*ns));
   absorb_transition(entry, run, transition);
-  when_durable(run,
-               [reply = std::move(reply), status = std::move(transition.status), output = std::move(transition.output)](
-                   absl::Status committed) mutable { reply(committed.ok() ? status : committed, output); });
+  commits_.when_durable(
+      run, [reply = std::move(reply), status = std::move(transition.status), output = std::move(transition.output)](
+               absl::Status committed) mutable { reply(committed.ok() ? status : committed, output); });
   drive(entry, run);
 }
 
@@ -132,17 +172,13 @@ void Owner::create(WorkflowEntry& entry, const core::StartRequest& request, cons
     reply(*result, answering);
   };
   if (answering == nullptr) return answer(absl::OkStatus());
-  when_durable(*answering, std::move(answer));
+  commits_.when_durable(*answering, std::move(answer));
   drive(entry, *answering);
 }
 
 CachedRun& Owner::adopt(WorkflowEntry& entry, core::NewRun& created) {
-  auto& slot = entry.runs[created.state.run_id()];
-  slot = std::make_unique<CachedRun>();
-  CachedRun& run = *slot;
-  run.serial = next_serial_++;
-  run.state = std::move(created.state);
-  run.key = {entry.key.namespace_id, entry.key.workflow_id, run.state.run_id()};
+  const std::string run_id = created.state.run_id();
+  CachedRun& run = cache_.add(entry, run_id, std::move(created.state));
   run.write_current = true;
   run.write_visibility = true;
   entry.current = store::CurrentRow{entry.key, run.state.run_id(), run.state.status(), run.state.start_request_id()};
@@ -169,67 +205,32 @@ void Owner::absorb(WorkflowEntry& entry, CachedRun& run, core::Effects& effects,
     run.write_current = true;
   }
   if (durable) {
-    Gathering& group = mark_dirty(entry, run);
+    commits_.write(entry, run);
     for (core::state::OutboxMessage& message : effects.outbox) {
-      group.outbox.push_back({message.id(), run.key, message.SerializeAsString()});
-      group.actions.push_back([this, message = std::move(message)](const absl::Status& status) {
+      store::OutboxRow row{message.id(), run.key, message.SerializeAsString()};
+      commits_.write_message(entry, std::move(row), [this, message = std::move(message)](const absl::Status& status) {
         if (status.ok()) parts_.deliver(message);
       });
     }
-    for (std::string& id : effects.outbox_done) group.outbox_done.push_back(std::move(id));
+    for (std::string& id : effects.outbox_done) commits_.message_done(entry, std::move(id));
   } else {
-    for (std::string& id : effects.outbox_done) message_done(std::move(id));
+    for (std::string& id : effects.outbox_done) commits_.message_done(std::move(id));
     run.has_volatile = run.has_volatile || changed;
   }
   dispatch_after_commit(run, effects);
-  update_wake(run);
-  recount(run);
+  wakes_.set(run, core::next_wake(run.state));
+  cache_.recount(run);
   if (effects.closed && parts_.embedded != nullptr) parts_.embedded->forget(run.key.run_id);
-  if (effects.closed) requeue_task_queries(run);
+  if (effects.closed) queries_.requeue(run);
 }
 
-void Owner::dispatch_after_commit(CachedRun& run, const core::Effects& effects) {
-  if (effects.dispatch_workflow_task && !serves(run)) {
-    when_durable(run, [this, &run](const absl::Status& status) {
-      if (status.ok()) dispatch_workflow_task(run);
-    });
+store::VisibilityRow Owner::make_visibility_row(const CachedRun& run) const {
+  std::map<std::string, store::AttributeValue> attributes;
+  if (run.state.search_attributes().indexed_fields_size() > 0) {
+    const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
+    if (ns) attributes = parts_.decode_attributes(run.state.search_attributes(), *ns);
   }
-  for (const int64_t scheduled : effects.dispatch_activities) {
-    when_durable(run, [this, &run, scheduled](const absl::Status& status) {
-      if (status.ok()) dispatch_activity(run, scheduled);
-    });
-  }
-}
-
-void Owner::dispatch_workflow_task(CachedRun& run) {
-  using temporal::api::enums::v1::TASK_QUEUE_KIND_STICKY;
-  if (!run.state.has_workflow_task() || run.state.workflow_task().started_event_id() != 0) return;
-  const auto& task = run.state.workflow_task();
-  const matching::QueueKey queue{run.key.namespace_id, matching::TaskKind::kWorkflow, task.task_queue().name()};
-  if (task.task_queue().kind() == TASK_QUEUE_KIND_STICKY &&
-      !parts_.matching.polled_since(queue, now() - parts_.limits.sticky_schedule_to_start_default)) {
-    // Nobody has polled the sticky queue for long: its worker is gone, and the task need not wait for its timeout.
-    WorkflowEntry& entry = entry_of(run.key.workflow());
-    return apply(entry, run, core::ResetSticky{}, [](const absl::Status&, core::Output&) {});
-  }
-  if (parts_.embedded != nullptr && !serves(run) && task.scheduled_event_id() == kFirstTask &&
-      parts_.embedded->polls(run.state.namespace_(), task.task_queue().name())) {
-    spdlog::warn("workflow {}: there is no workflow {} here; another worker of the task queue {} may have it",
-                 run.key.workflow_id, run.state.workflow_type(), task.task_queue().name());
-  }
-  parts_.matching.add(queue, {run.key, task.scheduled_event_id(), task.attempt(), ""});
-}
-
-void Owner::dispatch_activity(CachedRun& run, int64_t scheduled_event_id) {
-  const auto found = run.state.activities().find(scheduled_event_id);
-  if (found == run.state.activities().end() || found->second.has_started_time()) return;
-  parts_.matching.add({run.key.namespace_id, matching::TaskKind::kActivity, found->second.task_queue()},
-                      {run.key, scheduled_event_id, found->second.attempt(), ""});
-}
-
-void Owner::dispatch_all(CachedRun& run) {
-  if (!serves(run)) dispatch_workflow_task(run);
-  for (const int64_t scheduled : core::waiting_activities(run.state, now())) dispatch_activity(run, scheduled);
+  return visibility_row(run.state, std::move(attributes));
 }
 
 }  // namespace skald::shard

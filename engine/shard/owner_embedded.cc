@@ -7,7 +7,6 @@
 
 #include "engine/base/text.h"
 #include "engine/shard/owner.h"
-#include "engine/shard/wire_history.h"
 
 namespace skald::shard {
 namespace {
@@ -45,7 +44,7 @@ void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
     auto* started = std::get_if<core::WorkflowTaskStarted>(&transition.output);
     if (!transition.status.ok() || started == nullptr) return;
     core::wire::PollWorkflowTaskQueueResponse head = std::move(started->response);
-    attach_queries(run, head);
+    queries_.attach(run, head);
     for (auto& event : started->transient_events) *head.mutable_history()->add_events() = std::move(event);
     activate(entry, run, std::move(head), /*whole_history=*/false);
   }
@@ -61,11 +60,11 @@ void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
 void Owner::activate(WorkflowEntry& entry, CachedRun& run, core::wire::PollWorkflowTaskQueueResponse task, bool whole_history) {
   // To a worker that knows the run, a query brings nothing new: what happened since comes with the next task.
   const int64_t from = whole_history ? 1 : task.has_query() ? run.last_event_id() + 1 : task.previous_started_event_id() + 1;
-  if (auto history = events_in_memory(run, from, run.last_event_id())) {
+  if (auto history = HistoryReader::in_memory(run, from, run.last_event_id())) {
     return activate_with(entry, run, std::move(task), *history, whole_history);
   }
   hold(entry);
-  read_events(run, from, run.last_event_id(),
+  history_.read(run, from, run.last_event_id(),
               [this, key = run.key, generation = entry.generation, task = std::move(task), whole_history](absl::StatusOr<std::string> history) mutable {
                 if (!history.ok()) {
                   // The task stays started; its timeout brings it back.
@@ -114,16 +113,16 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::wire::Pol
   std::visit(Overloaded{
                  [&](core::wire::RespondWorkflowTaskCompletedRequest& request) {
                    request.set_identity(kEmbeddedIdentity);
-                   answer_task_queries(run, request);
+                   queries_.take_answers(run, request);
                    core::Transition transition = core::apply(run.state, core::CompleteWorkflowTask{token, std::move(request)}, context(*ns));
                    if (!transition.status.ok()) {
                      spdlog::warn("workflow {}: its task's commands were refused: {}", run.key.workflow_id, base::text(transition.status));
                      parts_.embedded->forget(run.key.run_id);
                    }
                    absorb_transition(entry, run, transition);
-                   release_query_answers(run);
-                   requeue_task_queries(run);
-                   pump_queries(entry, run);
+                   queries_.release_answers(run);
+                   queries_.requeue(run);
+                   queries_.pump(entry, run);
                  },
                  [&](core::wire::RespondWorkflowTaskFailedRequest& request) {
                    spdlog::warn("workflow {} ({}), task attempt {}: {}", run.key.workflow_id, run.state.workflow_type(), token.attempt(),
@@ -132,16 +131,16 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::wire::Pol
                    // A first failure is written to history and tried again at once. Later ones are left to the task's timeout, which grows: it
                    // paces the attempts, as it does for every SDK.
                    if (token.attempt() > 1) {
-                     requeue_task_queries(run);
-                     return pump_queries(entry, run);
+                     queries_.requeue(run);
+                     return queries_.pump(entry, run);
                    }
                    request.set_identity(kEmbeddedIdentity);
                    core::Transition transition = core::apply(run.state, core::FailWorkflowTask{token, std::move(request)}, context(*ns));
-                   requeue_task_queries(run);
+                   queries_.requeue(run);
                    absorb_transition(entry, run, transition);
                  },
                  [&](core::wire::RespondQueryTaskCompletedRequest& request) {
-                   if (auto query = take_query(run, token.query_id())) answer_query(run, std::move(*query), request);
+                   if (auto query = queries_.take(run, token.query_id())) queries_.answer(run, std::move(*query), request);
                  },
              },
              answer);
@@ -149,13 +148,9 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::wire::Pol
 
 void Owner::hold(WorkflowEntry& entry) { entry.busy = true; }
 
-void Owner::pump_later(WorkflowEntry& entry) {
-  parts_.executor.post([this, key = entry.key] { pump(entry_of(key)); });
-}
-
 void Owner::resume(const store::RunKey& key, uint64_t generation, absl::AnyInvocable<void(WorkflowEntry&, CachedRun&)> go_on) {
   parts_.executor.post([this, key, generation, go_on = std::move(go_on)]() mutable {
-    WorkflowEntry& entry = entry_of(key.workflow());
+    WorkflowEntry& entry = cache_.entry(key.workflow());
     if (entry.generation != generation) return;  // The run was read back meanwhile; this answer rests on what was undone.
     entry.busy = false;
     const auto run = entry.runs.find(key.run_id);

@@ -1,13 +1,16 @@
 // How runs come into the owner's memory and leave it.
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
+#include "engine/base/text.h"
 #include "engine/shard/owner.h"
 
 namespace skald::shard {
 namespace {
 
-// What a cached run costs besides its state and tail: the structures around it. An estimate.
-constexpr size_t kRunOverheadBytes = 1024;
+constexpr absl::Duration kReadBackDelay = absl::Milliseconds(500);
+constexpr absl::Duration kReadBackRetryInterval = absl::Seconds(1);
 
 }  // namespace
 
@@ -15,7 +18,7 @@ void Owner::load_current(WorkflowEntry& entry) {
   entry.loading = true;
   parts_.store.read_current(entry.key, [this, key = entry.key](absl::StatusOr<std::optional<store::CurrentRow>> row) mutable {
     parts_.executor.post([this, key = std::move(key), row = std::move(row)]() mutable {
-      WorkflowEntry& entry = entry_of(key);
+      WorkflowEntry& entry = cache_.entry(key);
       entry.loading = false;
       if (!row.ok()) return fail_waiting(entry, row.status());
       if (!entry.current_known) {
@@ -32,33 +35,35 @@ void Owner::load_run(WorkflowEntry& entry, const std::string& run_id) {
   store::RunKey key{entry.key.namespace_id, entry.key.workflow_id, run_id};
   parts_.store.read_run(key, [this, key](absl::StatusOr<std::optional<store::RunRow>> row) mutable {
     parts_.executor.post([this, key = std::move(key), row = std::move(row)]() mutable {
-      WorkflowEntry& entry = entry_of(key.workflow());
+      WorkflowEntry& entry = cache_.entry(key.workflow());
       entry.loading = false;
       if (!row.ok()) return fail_waiting(entry, row.status());
-      auto& slot = entry.runs[key.run_id];
-      if (slot == nullptr && row->has_value()) {
-        auto run = std::make_unique<CachedRun>();
-        if (!run->state.ParseFromString((*row)->state)) {
-          entry.runs.erase(key.run_id);
-          return fail_waiting(entry, absl::DataLossError("the stored state of this run cannot be read"));
-        }
-        run->key = key;
-        run->serial = next_serial_++;
-        run->tail_first = run->state.next_event_id();
-        run->saved_last_event_id = run->durable_last_event_id = run->last_event_id();
-        run->durable_closed = run->state.status() != temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING;
-        slot = std::move(run);
-        recount(*slot);
-        update_wake(*slot);
-        if (core::has_work(slot->state)) {
-          // Its tasks may have been known to a process that is gone.
-          dispatch_all(*slot);
-          drive(entry, *slot);
-        }
-      }
+      const auto known = entry.runs.find(key.run_id);
+      if (known != entry.runs.end() && known->second != nullptr) return pump(entry);
+      if (row->has_value()) return loaded(entry, key, **row);
+      entry.runs[key.run_id] = nullptr;
       pump(entry);
     });
   });
+}
+
+void Owner::loaded(WorkflowEntry& entry, const store::RunKey& key, const store::RunRow& row) {
+  core::state::RunState state;
+  if (!state.ParseFromString(row.state)) {
+    return fail_waiting(entry, absl::DataLossError("the stored state of this run cannot be read"));
+  }
+  CachedRun& run = cache_.add(entry, key.run_id, std::move(state));
+  run.tail_first = run.state.next_event_id();
+  run.saved_last_event_id = run.durable_last_event_id = run.last_event_id();
+  run.durable_closed = run.state.status() != temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING;
+  cache_.recount(run);
+  wakes_.set(run, core::next_wake(run.state));
+  if (core::has_work(run.state)) {
+    // Its tasks may have been known to a process that is gone.
+    dispatch_all(run);
+    drive(entry, run);
+  }
+  pump(entry);
 }
 
 void Owner::fail_waiting(WorkflowEntry& entry, const absl::Status& status) {
@@ -67,57 +72,55 @@ void Owner::fail_waiting(WorkflowEntry& entry, const absl::Status& status) {
   pump(entry);
 }
 
-void Owner::touch(WorkflowEntry& entry) { uses_.splice(uses_.begin(), uses_, entry.use); }
-
-void Owner::recount(CachedRun& run) {
-  if (run.tail.size() > parts_.owner_limits.tail_bytes && run.batch == 0 && run.saved_last_event_id == run.last_event_id()) {
-    run.tail.clear();
-    run.tail.shrink_to_fit();
-    run.tail_first = run.state.next_event_id();
-  }
-  const size_t bytes = kRunOverheadBytes + run.state.SpaceUsedLong() + run.tail.capacity();
-  cached_bytes_ += bytes - run.bytes;
-  run.bytes = bytes;
-}
-
-bool Owner::evictable(const WorkflowEntry& entry) const {
-  if (entry.busy || entry.loading || !entry.waiting.empty()) return false;
-  for (const auto& [id, run] : entry.runs) {
-    if (run == nullptr) continue;
-    if (run->batch != 0 || run->has_volatile || !run->waiters.empty() || !run->queries.empty() || !run->task_queries.empty()) return false;
-  }
-  return true;
-}
-
-void Owner::shrink_cache() {
-  // A few steps a call: the cost is spread, and a cache full of runs that cannot leave yet does not hold up the loop.
-  constexpr int kMostSteps = 4;
-  for (int step = 0; step < kMostSteps && cached_bytes_ > parts_.owner_limits.cache_bytes && uses_.size() > 1; ++step) {
-    WorkflowEntry& oldest = *uses_.back();
-    if (evictable(oldest)) {
-      forget(oldest);
-      continue;
+// Nothing that was touched since the commit that failed rests on durable state: all of it leaves memory, and the runs with
+// work are read back.
+void Owner::undone(const std::set<store::WorkflowKey>& workflows, const absl::Status& answer, const absl::Status& why) {
+  std::vector<store::RunKey> dropped;
+  for (const store::WorkflowKey& key : workflows) {
+    WorkflowEntry* entry = cache_.find(key);
+    if (entry == nullptr) continue;
+    for (auto& [id, run] : entry->runs) {
+      if (run == nullptr) continue;
+      wakes_.erase(*run);
+      leave(*run, absl::UnavailableError("the workflow's state is being read back; try again"));
+      dropped.push_back(run->key);
     }
-    // What only memory knows of the run is written down, so that it can go the next time.
-    for (auto& [id, run] : oldest.runs) {
-      if (run != nullptr && run->has_volatile && run->batch == 0 && !oldest.busy) mark_dirty(oldest, *run);
-    }
-    touch(oldest);
+    cache_.remove_all(*entry);
+    entry->current.reset();
+    entry->current_known = false;
+    entry->busy = false;
+    ++entry->generation;
   }
+  if (CommitPipeline::is_fatal(why)) {
+    fatal_ = true;
+    scans_.stop();
+    for (WorkflowEntry::Waiting& next : cache_.take_waiting()) next.failed(answer);
+    return parts_.on_fatal(why);
+  }
+  spdlog::warn("a commit failed, {} runs are read back: {}", dropped.size(), base::text(why));
+  parts_.executor.post_at(now() + kReadBackDelay, [this, dropped = std::move(dropped)] {
+    for (const store::RunKey& key : dropped) read_back(key);
+    // Waiting requests of the dropped workflows go on too; and messages that were on their way are sent again.
+    for (const store::RunKey& key : dropped) pump(cache_.entry(key.workflow()));
+    scans_.look_for_messages();
+  });
 }
 
-void Owner::forget(WorkflowEntry& entry) {
-  for (auto& [id, run] : entry.runs) {
-    if (run == nullptr) continue;
-    wakes_.erase({run->wake, run->serial});
-    waited_for_.erase(run->serial);
-    if (run->wake <= horizon_) distant_wakes_.insert({run->wake, run->key});
-    if (parts_.embedded != nullptr) parts_.embedded->forget(run->key.run_id);
-    cached_bytes_ -= run->bytes;
-  }
-  cached_bytes_ -= sizeof(WorkflowEntry) + 2 * entry.key.workflow_id.size();
-  uses_.erase(entry.use);
-  entries_.erase({entry.key.namespace_id, entry.key.workflow_id});
+// Whoever waits with the run is told, and nobody keeps a pointer to it.
+void Owner::leave(CachedRun& run, const absl::Status& why) {
+  history_.end(run);
+  queries_.end(run, why);
+  if (parts_.embedded != nullptr) parts_.embedded->forget(run.key.run_id);
+}
+
+void Owner::read_back(const store::RunKey& key) {
+  // A run that is loaded dispatches its tasks by itself.
+  submit(key.workflow(), key.run_id, [](WorkflowEntry&, CachedRun*) {}, [this, key](const absl::Status&) { read_back_later(key); });
+}
+
+void Owner::read_back_later(const store::RunKey& key) {
+  if (fatal_) return;
+  parts_.executor.post_at(now() + kReadBackRetryInterval, [this, key] { read_back(key); });
 }
 
 }  // namespace skald::shard

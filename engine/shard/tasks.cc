@@ -73,7 +73,7 @@ void EngineImpl::start_workflow_task(std::shared_ptr<Poll<wire::PollWorkflowTask
       [this, &owner, poll, task = std::move(task)](WorkflowEntry& entry, CachedRun* run) {
         if (run == nullptr) return poll_workflow(poll);
         if (!task.query_id.empty()) {
-          auto head = owner.take_query_task(*run, task.query_id);
+          auto head = owner.queries().take_task(*run, task.query_id);
           if (!head) return poll_workflow(poll);
           const bool sticky = poll->queue.name != run->state.task_queue();
           core::WorkflowTaskStarted started;
@@ -92,7 +92,7 @@ void EngineImpl::start_workflow_task(std::shared_ptr<Poll<wire::PollWorkflowTask
           // The task was taken, or is out of date: the poller waits on.
           if (absl::IsNotFound(status) || (status.ok() && started == nullptr)) return poll_workflow(poll);
           if (!status.ok()) return poll->done(status);
-          owner.attach_queries(*run, started->response);
+          owner.queries().attach(*run, started->response);
           send_workflow_task(owner, *run, std::move(*started), std::move(poll->done));
         });
       },
@@ -128,7 +128,7 @@ void EngineImpl::send_workflow_task(Owner& owner, CachedRun& run, core::Workflow
     task.head.set_next_page_token(token.SerializeAsString());
     done(std::move(task));
   };
-  owner.read_events(run, first, last, std::move(page));
+  owner.history().read(run, first, last, std::move(page));
 }
 
 void EngineImpl::complete_workflow_task(Call call, wire::RespondWorkflowTaskCompletedRequest request,
@@ -141,13 +141,13 @@ void EngineImpl::complete_workflow_task(Call call, wire::RespondWorkflowTaskComp
   on_run<Response>(
       std::move(key), std::move(run_id), std::move(done),
       [this, token = *std::move(token), request = std::move(request)](Owner& owner, WorkflowEntry& entry, CachedRun& run, Done<Response> answer) mutable {
-        owner.answer_task_queries(run, request);
+        owner.queries().take_answers(run, request);
         owner.apply(entry, run, core::CompleteWorkflowTask{std::move(token), std::move(request)},
                     [this, &owner, &run, answer = std::move(answer)](const absl::Status& status, core::Output& output) mutable {
                       if (!status.ok()) return answer(status);
                       auto& completed = std::get<core::WorkflowTaskCompleted>(output);
                       if (!completed.next_task) return answer(std::move(completed.response));
-                      owner.attach_queries(run, completed.next_task->response);
+                      owner.queries().attach(run, completed.next_task->response);
                       send_workflow_task(owner, run, *std::move(completed.next_task),
                                          [response = std::move(completed.response), answer = std::move(answer)](absl::StatusOr<WorkflowTask> task) mutable {
                                            if (task.ok()) {
@@ -157,9 +157,9 @@ void EngineImpl::complete_workflow_task(Call call, wire::RespondWorkflowTaskComp
                                            answer(std::move(response));
                                          });
                     });
-        owner.release_query_answers(run);
-        owner.requeue_task_queries(run);
-        owner.pump_queries(entry, run);
+        owner.queries().release_answers(run);
+        owner.queries().requeue(run);
+        owner.queries().pump(entry, run);
       });
 }
 
@@ -172,13 +172,13 @@ void EngineImpl::fail_workflow_task(Call call, wire::RespondWorkflowTaskFailedRe
   on_run<Response>(std::move(key), std::move(run_id), std::move(done),
                    [token = *std::move(token), request = std::move(request)](Owner& owner, WorkflowEntry& entry, CachedRun& run,
                                                                              Done<Response> answer) mutable {
-                     owner.requeue_task_queries(run);
+                     owner.queries().requeue(run);
                      owner.apply(entry, run, core::FailWorkflowTask{std::move(token), std::move(request)},
                                  [answer = std::move(answer)](const absl::Status& status, core::Output&) mutable {
                                    if (!status.ok()) return answer(status);
                                    answer(Response());
                                  });
-                     owner.pump_queries(entry, run);
+                     owner.queries().pump(entry, run);
                    });
 }
 
@@ -190,9 +190,9 @@ void EngineImpl::answer_query(Call call, wire::RespondQueryTaskCompletedRequest 
   std::string run_id = token->run_id();
   on_run<Response>(std::move(key), std::move(run_id), std::move(done),
                    [id = token->query_id(), request = std::move(request)](Owner& owner, WorkflowEntry&, CachedRun& run, Done<Response> answer) {
-                     auto query = owner.take_query(run, id);
+                     auto query = owner.queries().take(run, id);
                      if (!query) return answer(absl::NotFoundError("query not found, or already answered"));
-                     owner.answer_query(run, *std::move(query), request);
+                     owner.queries().answer(run, *std::move(query), request);
                      answer(Response());
                    });
 }
@@ -216,7 +216,7 @@ void EngineImpl::query(Call call, wire::QueryWorkflowRequest request, Done<wire:
                        response.mutable_query_rejected()->set_status(status);
                        return answer(std::move(response));
                      }
-                     owner.query(entry, run, {owner.new_query_id(), request.query(), deadline, std::move(answer)});
+                     owner.queries().ask(entry, run, {owner.new_query_id(), request.query(), deadline, std::move(answer)});
                    });
 }
 

@@ -1,11 +1,11 @@
-// Queries: answered directly when no workflow task is pending, else taken along by the pending one. They live in memory only.
-#include <absl/strings/str_cat.h>
+#include "engine/shard/query_desk.h"
 
 #include <algorithm>
 #include <utility>
 
+#include <absl/strings/str_cat.h>
+
 #include "engine/core/error.h"
-#include "engine/shard/owner.h"
 #include "temporal/api/errordetails/v1/message.pb.h"
 
 namespace skald::shard {
@@ -15,6 +15,7 @@ namespace enums = temporal::api::enums::v1;
 
 // From this attempt on the workflow task counts as failing, and no query can be answered.
 constexpr int kFailingAttempt = 3;
+constexpr absl::Duration kQuerySweepInterval = absl::Milliseconds(500);
 
 absl::StatusOr<core::wire::QueryWorkflowResponse> to_response(enums::QueryResultType type, const temporal::api::common::v1::Payloads& answer,
                                                              const std::string& error, const temporal::api::failure::v1::Failure& failure) {
@@ -28,27 +29,29 @@ absl::StatusOr<core::wire::QueryWorkflowResponse> to_response(enums::QueryResult
   return core::with_detail(absl::InvalidArgumentError(error.empty() ? failure.message() : error), detail);
 }
 
-bool closed(const CachedRun& run) { return run.state.status() != enums::WORKFLOW_EXECUTION_STATUS_RUNNING; }
+bool is_closed(const CachedRun& run) { return run.state.status() != enums::WORKFLOW_EXECUTION_STATUS_RUNNING; }
 
 }  // namespace
 
+QueryDesk::QueryDesk(Parts parts) : parts_(std::move(parts)) {}
+
 // The embedded worker answers at once, or holds the run: a later attempt that is still started has failed, and awaits
 // its timeout.
-bool Owner::keeps_failing(const CachedRun& run) const {
+bool QueryDesk::keeps_failing(const CachedRun& run) const {
   const auto& task = run.state.workflow_task();
-  return task.attempt() >= kFailingAttempt || (serves(run) && task.attempt() > 1 && task.started_event_id() != 0);
+  return task.attempt() >= kFailingAttempt || (parts_.serves(run) && task.attempt() > 1 && task.started_event_id() != 0);
 }
 
-void Owner::query(WorkflowEntry& entry, CachedRun& run, PendingQuery query) {
+void QueryDesk::ask(WorkflowEntry& entry, CachedRun& run, PendingQuery query) {
   run.queries.push_back(std::move(query));
-  waited_for_.emplace(run.serial, &run);
-  pump_queries(entry, run);
-  if (!sweeping_) sweep_waiters();
+  asked_.emplace(run.serial, &run);
+  pump(entry, run);
+  if (!sweeping_) sweep();
 }
 
-void Owner::pump_queries(WorkflowEntry& entry, CachedRun& run) {
+void QueryDesk::pump(WorkflowEntry& entry, CachedRun& run) {
   if (run.queries.empty() || entry.busy) return;
-  if (run.state.has_workflow_task() && !closed(run)) {
+  if (run.state.has_workflow_task() && !is_closed(run)) {
     if (!keeps_failing(run)) return;
     const absl::Status failing =
         core::with_detail(absl::FailedPreconditionError("the workflow task keeps failing, so the query cannot be answered; see the worker's log"),
@@ -56,53 +59,50 @@ void Owner::pump_queries(WorkflowEntry& entry, CachedRun& run) {
     for (PendingQuery& query : std::exchange(run.queries, {})) query.done(failing);
     return;
   }
-  if (!closed(run) && run.state.last_completed_task_event_id() == 0) return;  // The first task is still to come.
-  if (serves(run)) return query_embedded(entry, run);
+  if (!is_closed(run) && run.state.last_completed_task_event_id() == 0) return;  // The first task is still to come.
+  if (parts_.serves(run)) return have_embedded_answer(entry, run);
   for (PendingQuery& query : run.queries) {
     if (query.stage != PendingQuery::Stage::kWaiting) continue;
     query.stage = PendingQuery::Stage::kQueued;
-    when_durable(run, [this, &run, id = query.id](const absl::Status& status) {
-      if (status.ok()) dispatch_query(run, id);
+    parts_.commits.when_durable(run, [this, &run, id = query.id](const absl::Status& status) {
+      if (status.ok()) dispatch(run, id);
     });
   }
 }
 
-void Owner::dispatch_query(CachedRun& run, const std::string& id) {
+void QueryDesk::dispatch(const CachedRun& run, const std::string& id) {
   const auto queue_named = [&](const std::string& name) { return matching::QueueKey{run.key.namespace_id, matching::TaskKind::kWorkflow, name}; };
   const matching::TaskRef task{run.key, 0, 0, id};
   const std::string& sticky = run.state.sticky().task_queue();
   const absl::Duration patience = parts_.limits.sticky_schedule_to_start_default;
-  if (sticky.empty() || !parts_.matching.polled_since(queue_named(sticky), now() - patience)) {
+  if (sticky.empty() || !parts_.matching.polled_since(queue_named(sticky), parts_.clock.now() - patience)) {
     parts_.matching.add(queue_named(run.state.task_queue()), task);
     return;
   }
   parts_.matching.add(queue_named(sticky), task);
   // The sticky worker may be gone: then any other one answers from the whole history.
-  parts_.executor.post_at(now() + patience, [this, task, normal = queue_named(run.state.task_queue())] {
-    submit(task.run.workflow(), task.run.run_id,
-           [this, task, normal](WorkflowEntry&, CachedRun* again) {
-             if (again == nullptr) return;
-             const bool waits = std::any_of(again->queries.begin(), again->queries.end(), [&](const PendingQuery& query) {
-               return query.id == task.query_id && query.stage == PendingQuery::Stage::kQueued;
-             });
-             if (waits) parts_.matching.add(normal, task);
-           },
-           [](const absl::Status&) {});
+  parts_.executor.post_at(parts_.clock.now() + patience, [this, task, normal = queue_named(run.state.task_queue())] {
+    parts_.on_run(task.run, [this, task, normal](CachedRun& again) {
+      const bool waits = std::any_of(again.queries.begin(), again.queries.end(), [&](const PendingQuery& query) {
+        return query.id == task.query_id && query.stage == PendingQuery::Stage::kQueued;
+      });
+      if (waits) parts_.matching.add(normal, task);
+    });
   });
 }
 
-void Owner::query_embedded(WorkflowEntry& entry, CachedRun& run) {
+void QueryDesk::have_embedded_answer(WorkflowEntry& entry, CachedRun& run) {
   while (!entry.busy) {
     const auto waiting = std::find_if(run.queries.begin(), run.queries.end(),
                                       [](const PendingQuery& query) { return query.stage == PendingQuery::Stage::kWaiting; });
     if (waiting == run.queries.end()) return;
     waiting->stage = PendingQuery::Stage::kWithWorker;
-    activate(entry, run, query_task(run, *waiting), /*whole_history=*/false);
+    parts_.activate(entry, run, task_of(run, *waiting));
   }
 }
 
-core::wire::PollWorkflowTaskQueueResponse Owner::query_task(const CachedRun& run, const PendingQuery& query) const {
-  core::wire::PollWorkflowTaskQueueResponse task;
+QueryDesk::Task QueryDesk::task_of(const CachedRun& run, const PendingQuery& query) const {
+  Task task;
   core::state::TaskToken token;
   token.set_namespace_id(run.key.namespace_id);
   token.set_workflow_id(run.key.workflow_id);
@@ -118,16 +118,16 @@ core::wire::PollWorkflowTaskQueueResponse Owner::query_task(const CachedRun& run
   return task;
 }
 
-std::optional<core::wire::PollWorkflowTaskQueueResponse> Owner::take_query_task(CachedRun& run, const std::string& id) {
+std::optional<QueryDesk::Task> QueryDesk::take_task(CachedRun& run, const std::string& id) {
   for (PendingQuery& query : run.queries) {
     if (query.id != id || query.stage == PendingQuery::Stage::kWithWorker) continue;
     query.stage = PendingQuery::Stage::kWithWorker;
-    return query_task(run, query);
+    return task_of(run, query);
   }
   return std::nullopt;
 }
 
-std::optional<PendingQuery> Owner::take_query(CachedRun& run, const std::string& id) {
+std::optional<PendingQuery> QueryDesk::take(CachedRun& run, const std::string& id) {
   for (auto query = run.queries.begin(); query != run.queries.end(); ++query) {
     if (query->id != id) continue;
     PendingQuery taken = std::move(*query);
@@ -137,9 +137,10 @@ std::optional<PendingQuery> Owner::take_query(CachedRun& run, const std::string&
   return std::nullopt;
 }
 
-void Owner::answer_query(CachedRun& run, PendingQuery query, const core::wire::RespondQueryTaskCompletedRequest& answer) {
+void QueryDesk::answer(CachedRun& run, PendingQuery query,
+                       const core::wire::RespondQueryTaskCompletedRequest& answer) {
   auto response = to_response(answer.completed_type(), answer.query_result(), answer.error_message(), answer.failure());
-  when_durable(run, [done = std::move(query.done), response = std::move(response)](const absl::Status& status) mutable {
+  parts_.commits.when_durable(run, [done = std::move(query.done), response = std::move(response)](const absl::Status& status) mutable {
     if (status.ok()) {
       done(std::move(response));
     } else {
@@ -148,7 +149,7 @@ void Owner::answer_query(CachedRun& run, PendingQuery query, const core::wire::R
   });
 }
 
-void Owner::attach_queries(CachedRun& run, core::wire::PollWorkflowTaskQueueResponse& task) {
+void QueryDesk::attach(CachedRun& run, Task& task) {
   for (auto query = run.queries.begin(); query != run.queries.end();) {
     const auto next = std::next(query);
     if (query->stage != PendingQuery::Stage::kWithWorker) {
@@ -159,7 +160,7 @@ void Owner::attach_queries(CachedRun& run, core::wire::PollWorkflowTaskQueueResp
   }
 }
 
-void Owner::answer_task_queries(CachedRun& run, core::wire::RespondWorkflowTaskCompletedRequest& request) {
+void QueryDesk::take_answers(CachedRun& run, const core::wire::RespondWorkflowTaskCompletedRequest& request) {
   for (auto query = run.task_queries.begin(); query != run.task_queries.end();) {
     const auto result = request.query_results().find(query->id);
     if (result == request.query_results().end()) {
@@ -169,14 +170,14 @@ void Owner::answer_task_queries(CachedRun& run, core::wire::RespondWorkflowTaskC
     const auto& answer = result->second;
     auto response = to_response(answer.result_type(), answer.answer(), answer.error_message(), answer.failure());
     // The answer rests on the task's commands: it leaves with their commit.
-    query_answers_.emplace_back(std::move(query->done), std::move(response));
+    answers_.emplace_back(std::move(query->done), std::move(response));
     query = run.task_queries.erase(query);
   }
 }
 
-void Owner::release_query_answers(CachedRun& run) {
-  for (auto& [done, response] : std::exchange(query_answers_, {})) {
-    when_durable(run, [done = std::move(done), response = std::move(response)](const absl::Status& status) mutable {
+void QueryDesk::release_answers(CachedRun& run) {
+  for (auto& [done, response] : std::exchange(answers_, {})) {
+    parts_.commits.when_durable(run, [done = std::move(done), response = std::move(response)](const absl::Status& status) mutable {
       if (status.ok()) {
         done(std::move(response));
       } else {
@@ -186,19 +187,25 @@ void Owner::release_query_answers(CachedRun& run) {
   }
 }
 
-void Owner::requeue_task_queries(CachedRun& run) {
+void QueryDesk::requeue(CachedRun& run) {
   for (PendingQuery& query : run.task_queries) query.stage = PendingQuery::Stage::kWaiting;
   run.queries.splice(run.queries.end(), run.task_queries);
 }
 
-void Owner::end_queries(CachedRun& run, const absl::Status& why) {
+void QueryDesk::end(CachedRun& run, const absl::Status& why) {
+  asked_.erase(run.serial);
   for (auto* list : {&run.queries, &run.task_queries}) {
     auto ended = std::exchange(*list, {});
     for (PendingQuery& query : ended) query.done(why);
   }
 }
 
-void Owner::sweep_queries(CachedRun& run) {
+void QueryDesk::end_all(const absl::Status& why) {
+  const auto runs = asked_;
+  for (const auto& [serial, run] : runs) end(*run, why);
+}
+
+void QueryDesk::end_overdue(CachedRun& run) {
   const absl::Time now = parts_.clock.now();
   for (auto* list : {&run.queries, &run.task_queries}) {
     for (auto query = list->begin(); query != list->end();) {
@@ -208,12 +215,29 @@ void Owner::sweep_queries(CachedRun& run) {
       }
       const bool unseen = query->stage != PendingQuery::Stage::kWithWorker;
       query->done(absl::DeadlineExceededError(
-          unseen ? absl::StrCat("no poller was seen on the task queue ", run.state.task_queue(), " that took this query; start a worker, or see whether it hangs")
+          unseen ? absl::StrCat("no poller was seen on the task queue ", run.state.task_queue(),
+                                " that took this query; start a worker, or see whether it hangs")
                  : "the worker has not answered the query in time"));
       query = list->erase(query);
     }
   }
-  if (run.waiters.empty() && run.queries.empty() && run.task_queries.empty()) waited_for_.erase(run.serial);
+}
+
+void QueryDesk::forget_if_done(CachedRun& run) {
+  if (run.queries.empty() && run.task_queries.empty()) asked_.erase(run.serial);
+}
+
+void QueryDesk::sweep() {
+  sweeping_ = !asked_.empty();
+  if (!sweeping_) return;
+  parts_.executor.post_at(parts_.clock.now() + kQuerySweepInterval, [this] {
+    const auto runs = asked_;
+    for (const auto& [serial, run] : runs) {
+      end_overdue(*run);
+      forget_if_done(*run);
+    }
+    sweep();
+  });
 }
 
 }  // namespace skald::shard
