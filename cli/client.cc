@@ -107,6 +107,11 @@ Outcome Client::call(const workflowservice::GetWorkflowExecutionHistoryRequest& 
                 request, response);
 }
 
+Outcome Client::call(const workflowservice::GetWorkflowExecutionHistoryReverseRequest& request,
+                     workflowservice::GetWorkflowExecutionHistoryReverseResponse& response) {
+  return invoke(&Stub::GetWorkflowExecutionHistoryReverse, options_.call_timeout, request, response);
+}
+
 Outcome Client::call(const workflowservice::ListNamespacesRequest& request,
                      workflowservice::ListNamespacesResponse& response) {
   return invoke(&Stub::ListNamespaces, options_.call_timeout, request, response);

@@ -16,6 +16,8 @@ class DescribeWorkflowExecutionRequest;
 class DescribeWorkflowExecutionResponse;
 class GetWorkflowExecutionHistoryRequest;
 class GetWorkflowExecutionHistoryResponse;
+class GetWorkflowExecutionHistoryReverseRequest;
+class GetWorkflowExecutionHistoryReverseResponse;
 class ListNamespacesRequest;
 class ListNamespacesResponse;
 class ListWorkflowExecutionsRequest;
@@ -65,6 +67,8 @@ class Client {
                workflowservice::DescribeWorkflowExecutionResponse& response);
   Outcome call(const workflowservice::GetWorkflowExecutionHistoryRequest& request,
                workflowservice::GetWorkflowExecutionHistoryResponse& response);
+  Outcome call(const workflowservice::GetWorkflowExecutionHistoryReverseRequest& request,
+               workflowservice::GetWorkflowExecutionHistoryReverseResponse& response);
   Outcome call(const workflowservice::ListNamespacesRequest& request,
                workflowservice::ListNamespacesResponse& response);
   Outcome call(const workflowservice::ListWorkflowExecutionsRequest& request,

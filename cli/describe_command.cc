@@ -8,6 +8,7 @@
 
 #include "cli/close_text.h"
 #include "cli/command_groups.h"
+#include "cli/dropped_signals.h"
 #include "cli/failure_text.h"
 #include "cli/history.h"
 #include "cli/json_output.h"
@@ -115,6 +116,31 @@ void print_pending(const Console& console, const DescribeWorkflowExecutionRespon
   }
 }
 
+constexpr int kLooksBack = 1'000;  // events
+constexpr size_t kSignalsShown = 10;
+
+// Signals that the run could not read, of its latest events. A server that does not tell is none that dropped any.
+void print_dropped(const Target& target, Session& session, const WorkflowExecutionInfo& info) {
+  workflowservice::GetWorkflowExecutionHistoryReverseRequest request;
+  request.set_namespace_(session.namespace_name);
+  request.mutable_execution()->set_workflow_id(target.id);
+  request.mutable_execution()->set_run_id(info.execution().run_id());
+  request.set_maximum_page_size(kLooksBack);
+  workflowservice::GetWorkflowExecutionHistoryReverseResponse response;
+  if (!session.client.call(request, response).ok()) return;
+  std::vector<Row> rows;
+  size_t count = 0;
+  for (const auto& event : response.history().events()) {
+    for (const DroppedSignal& signal : dropped_signals(event)) {
+      if (++count <= kSignalsShown)
+        rows.push_back({signal.name, signal.event_id, Cell(one_line(signal.reason, 200), Colour::kRed)});
+    }
+  }
+  if (rows.empty()) return;
+  session.console.out << fmt::format("\nDropped signals: {}, they could not be read; the latest:\n", count);
+  print_table(session.console, {"SIGNAL", "EVENT", "WHY"}, rows, 2);
+}
+
 // How a closed run ended, and what to type to know more.
 Outcome print_outcome(const Target& target, Session& session, const WorkflowExecutionInfo& info) {
   if (info.status() == enums::WORKFLOW_EXECUTION_STATUS_RUNNING) return {};
@@ -145,6 +171,7 @@ Outcome describe(const Target& target, Session& session) {
   print_fields(session.console, "Memo", info.memo().fields());
   print_fields(session.console, "Search attributes", info.search_attributes().indexed_fields());
   print_pending(session.console, response);
+  print_dropped(target, session, info);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/dropped_signals.h"
 #include "cli/event_text.h"
 #include "cli/failure_text.h"
 #include "cli/payload.h"
@@ -222,6 +223,11 @@ void Trace::add_moment(const Event& event) {
       return moment("update",
                     event.workflow_execution_update_accepted_event_attributes().accepted_request().input().name(), "");
     case enums::EVENT_TYPE_MARKER_RECORDED:
+      for (const DroppedSignal& signal : dropped_signals(event)) {
+        moment("signal dropped", signal.name, "", StepState::kFailed);
+        steps_.back().failure = "of event " + signal.event_id + ", it could not be read: " + signal.reason;
+      }
+      if (!dropped_signals(event).empty()) return;
       return moment("marker", event.marker_recorded_event_attributes().marker_name(), "");
     case enums::EVENT_TYPE_WORKFLOW_TASK_FAILED:
       moment("workflow task failed", "", "", StepState::kFailed);

@@ -104,6 +104,17 @@ int array(lua_State* L) {
   return 1;
 }
 
+// Whether sleep, timers and options would take it for a duration.
+int is_duration(lua_State* L) {
+  lua_settop(L, 1);
+  return guarded(L, [&](std::string&) {
+    absl::Duration duration;
+    std::string ignored;
+    lua_pushboolean(L, parse_duration(L, 1, duration, ignored));
+    return 1;
+  });
+}
+
 int workflow(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   return guarded(L, [&](std::string& error) {
@@ -134,13 +145,19 @@ void set_integer(lua_State* L, const char* name, int64_t value) {
   lua_setfield(L, -2, name);
 }
 
-// What cannot be read is left out.
+// What cannot be read is left out, and told.
 void set_fields(lua_State* L, const char* name,
                 const google::protobuf::Map<std::string, temporal::api::common::v1::Payload>& fields) {
   lua_newtable(L);
   for (const auto& [key, payload] : fields) {
-    std::string ignored;
-    if (decode_payload(L, payload, ignored)) lua_setfield(L, -2, key.c_str());
+    std::string error;
+    lua_pushlstring(L, key.data(), key.size());
+    if (decode_payload(L, payload, error)) {
+      lua_rawset(L, -3);
+    } else {
+      lua_pop(L, 1);
+      Script::of(L).tell_unreadable(absl::StrCat(name, " ", key), error);
+    }
   }
   lua_setfield(L, -2, name);
 }
@@ -191,15 +208,18 @@ template <LogSink::Level level>
 int log(lua_State* L) {
   lua_settop(L, 2);
   push_text(L, 1);
-  return guarded(L, [&](std::string& error) {
+  return guarded(L, [&](std::string&) {
     size_t size = 0;
     const char* bytes = lua_tolstring(L, 3, &size);
     std::string text(bytes, size);
     if (!lua_isnil(L, 2)) {
       text += ' ';
-      if (!encode_json(L, 2, text, error)) {
-        error = absl::StrCat("log: fields", error);
-        return 0;
+      // A line of a log is not worth a run's life.
+      const size_t before = text.size();
+      std::string problem;
+      if (!encode_json(L, 2, text, problem)) {
+        text.resize(before);
+        absl::StrAppend(&text, "(its fields cannot be written: fields", problem, ")");
       }
     }
     return write_log(L, level, text);
@@ -223,7 +243,8 @@ int open_author_module(lua_State* L) {
   static constexpr luaL_Reg kFunctions[] = {{"now", now},           {"date", date},         {"random", random},
                                             {"uuid", uuid},         {"fail", fail},         {"array", array},
                                             {"is_error", is_error}, {"workflow", workflow}, {"info", info},
-                                            {"patched", patched},   {nullptr, nullptr}};
+                                            {"patched", patched},   {"is_duration", is_duration},
+                                            {nullptr, nullptr}};
   static constexpr luaL_Reg kLog[] = {{"debug", log<LogSink::Level::kDebug>},
                                       {"info", log<LogSink::Level::kInfo>},
                                       {"warn", log<LogSink::Level::kWarn>},
@@ -265,6 +286,8 @@ int keep_module(lua_State* L, int, lua_KContext) {
   return 1;
 }
 
+int load_check(lua_State* L);
+
 int require_module(lua_State* L) {
   const char* name = luaL_checkstring(L, 1);
   lua_settop(L, 1);
@@ -273,19 +296,41 @@ int require_module(lua_State* L) {
   if (lua_rawget(L, 2) != LUA_TNIL) return 1;
   lua_pop(L, 1);
   if (std::strcmp(name, "skald") == 0) {
-    guarded(L, [&](std::string&) { return open_author_module(L); });
+    guarded(L, [&](std::string&) {
+      open_author_module(L);
+      lua_createtable(L, 0, 2);
+      lua_pushcfunction(L, load_check);
+      lua_setfield(L, -2, "__index");
+      lua_pushboolean(L, 0);
+      lua_setfield(L, -2, "__metatable");
+      lua_setmetatable(L, -2);
+      return 1;
+    });
     return keep_module(L, LUA_OK, 0);
   }
   const std::string* code = find_module(L, name);
   if (code == nullptr)
     raise(L,
-          "module '%s' not found: there are 'skald', 'skald.saga', and the files of lib/ whose names are written out "
+          "module '%s' not found: there are 'skald', 'skald.saga', 'skald.check', and the files of lib/ whose names are written out "
           "in require",
           name);
   if (luaL_loadbufferx(L, code->data(), code->size(), name, "b") != LUA_OK) return lua_error(L);
   lua_pushvalue(L, 1);
   lua_callk(L, 1, 1, 0, keep_module);
   return keep_module(L, LUA_OK, 0);
+}
+
+// skald.check is a module of its own, loaded when a script first asks for it.
+int load_check(lua_State* L) {
+  if (lua_type(L, 2) != LUA_TSTRING || std::strcmp(lua_tostring(L, 2), "check") != 0) return 0;
+  lua_settop(L, 2);
+  lua_pushcfunction(L, require_module);
+  lua_pushliteral(L, "skald.check");
+  lua_call(L, 1, 1);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
+  lua_rawset(L, 1);
+  return 1;
 }
 
 int return_all(lua_State* L, int, lua_KContext) { return lua_gettop(L) - 1; }

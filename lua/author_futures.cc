@@ -50,12 +50,12 @@ int ready(lua_State* L) {
 int future_cancel(lua_State* L) {
   require_active(L, "cancel");
   Future& future = check_future(L);
-  const char* reason = luaL_optstring(L, 2, "");
+  make_reason(L, 2);
   if (future.state != Future::State::kPending) return 0;
   return guarded(L, [&](std::string&) {
     Script& script = Script::of(L);
-    if (future.operation != 0) script.cancel_operation(future.operation, to_utf8(reason));
-    if (future.branch != 0) script.cancel_scope(future.branch, to_utf8(reason));
+    if (future.operation != 0) script.cancel_operation(future.operation, shortened(lua_tostring(L, 2), kLongestReason));
+    if (future.branch != 0) script.cancel_scope(future.branch, lua_tostring(L, 2));
     return 0;
   });
 }

@@ -35,9 +35,9 @@ int current_cancelled(lua_State* L) { return push_cancelled(L, Scheduler::curren
 int scope_cancel(lua_State* L) {
   const uint32_t scope = check_scope(L).scope;
   require_active(L, "cancel");
-  const char* reason = luaL_optstring(L, 2, "");
+  make_reason(L, 2);
   return guarded(L, [&](std::string&) {
-    Script::of(L).cancel_scope(scope, to_utf8(reason));
+    Script::of(L).cancel_scope(scope, lua_tostring(L, 2));
     return 0;
   });
 }

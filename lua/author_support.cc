@@ -91,6 +91,24 @@ void throw_if_cancelled(lua_State* L) {
   if (Script::of(L).scheduler().cancelled(Scheduler::current(L)->scope)) throw_cancelled(L);
 }
 
+void make_reason(lua_State* L, int index) {
+  if (lua_isnoneornil(L, index)) {
+    lua_settop(L, std::max(lua_gettop(L), index));
+    lua_pushliteral(L, "");
+  } else if (lua_istable(L, index) && luaL_getmetafield(L, index, "__tostring") == LUA_TNIL) {
+    guarded(L, [&](std::string&) {
+      std::string text, ignored;
+      if (!encode_json(L, index, text, ignored)) text = "a table";
+      lua_pushlstring(L, text.data(), text.size());
+      return 1;
+    });
+  } else {
+    push_text(L, index);
+  }
+  lua_replace(L, index);
+  lua_settop(L, index);
+}
+
 int await(lua_State* L, int, lua_KContext) {
   Future& future = *Scheduler::to_future(L, 1);
   if (future.state == Future::State::kPending) {

@@ -62,6 +62,9 @@ int child_signal(lua_State* L);
 // The name of something at `index`; raises an error unless it is text that the API takes.
 const char* check_name(lua_State* L, int index);
 
+// Replaces the reason at `index`, any value, by its text: nothing is "", a table its JSON. Often it comes from outside.
+void make_reason(lua_State* L, int index);
+
 // "1h30m", "200ms", 2.5 (seconds). False and `error` for anything else, and what is negative or beyond a hundred years.
 bool parse_duration(lua_State* L, int index, absl::Duration& duration, std::string& error);
 void set_duration(google::protobuf::Duration& proto, absl::Duration duration);

@@ -197,7 +197,7 @@ int signal_external(lua_State* L) {
 
 int cancel_external(lua_State* L) {
   check_target(L);
-  luaL_optstring(L, 2, "");
+  make_reason(L, 2);
   return begin_external(
       L, "cancel_external",
       [&](Script& script, Operation& operation, Command& command, ExpectedEvent& expected, std::string& error) {
@@ -211,7 +211,7 @@ int cancel_external(lua_State* L) {
         attributes.set_namespace_(script.identity().namespace_name);
         attributes.set_workflow_id(target.workflow_id());
         attributes.set_run_id(target.run_id());
-        attributes.set_reason(to_utf8(lua_isstring(L, 2) != 0 ? lua_tostring(L, 2) : ""));
+        attributes.set_reason(shortened(lua_tostring(L, 2), kLongestReason));
         return true;
       });
 }

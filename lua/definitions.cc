@@ -3,6 +3,8 @@
 #include <cctype>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -182,14 +184,16 @@ std::vector<std::shared_ptr<const Definition>> Definitions::all_current() const 
 }
 
 const std::string* built_in_module(std::string_view name) {
-  static const std::string saga = [] {
-    std::string code;
+  static const std::map<std::string, std::string, std::less<>> modules = [] {
+    std::map<std::string, std::string, std::less<>> compiled;
     std::string error;
     // '=' names a chunk that is not the author's: places in messages pass over it.
-    compile("=skald.saga", std::string(kSagaSource), code, error);
-    return code;
+    compile("=skald.saga", kSagaSource, compiled["skald.saga"], error);
+    compile("=skald.check", kCheckSource, compiled["skald.check"], error);
+    return compiled;
   }();
-  return name == "skald.saga" && !saga.empty() ? &saga : nullptr;
+  const auto found = modules.find(name);
+  return found == modules.end() || found->second.empty() ? nullptr : &found->second;
 }
 
 }  // namespace skald::lua

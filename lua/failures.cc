@@ -107,9 +107,32 @@ void set_kind(lua_State* L, const Failure& failure) {
   lua_setfield(L, -2, "non_retryable");
 }
 
+// The chain of causes is as long as whoever made it liked: what lies deeper is left out.
+constexpr int kDeepestCause = 32;
+
+bool is_deep(const Failure& failure) {
+  int depth = 0;
+  for (const Failure* at = &failure; at->has_cause(); at = &at->cause()) {
+    if (++depth > kDeepestCause) return true;
+  }
+  return false;
+}
+
+Failure without_deep_causes(const Failure& failure) {
+  Failure result = failure;
+  Failure* last = &result;
+  for (int depth = 0; depth < kDeepestCause; ++depth) last = last->mutable_cause();
+  last->clear_cause();
+  last->set_message(last->message() + " (its causes are left out: they are nested too deep)");
+  return result;
+}
+
 }  // namespace
 
-void push_failure(lua_State* L, const Failure& failure) {
+void push_failure(lua_State* L, const Failure& given) {
+  const bool deep = is_deep(given);
+  const Failure cut = deep ? without_deep_causes(given) : Failure();
+  const Failure& failure = deep ? cut : given;
   const Arena::HostWork host(Sandbox::of(L).arena());
   if (lua_checkstack(L, 8) == 0) {
     lua_pushnil(L);

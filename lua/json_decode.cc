@@ -1,4 +1,5 @@
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 
 #include <absl/strings/str_cat.h>
@@ -25,6 +26,12 @@ class Decoder {
   bool fail(const char* what) {
     error_ = absl::StrCat("not JSON: ", what, " at byte ", at_ + 1);
     return false;
+  }
+  // What the value takes in memory, about: so much for each table, field, element and text.
+  bool take_room(size_t bytes) {
+    if (bytes > room_) return fail("a value that takes too much memory");
+    room_ -= bytes;
+    return true;
   }
   bool more() const { return at_ < text_.size(); }
   void skip_space() {
@@ -76,12 +83,14 @@ class Decoder {
 
   bool object(int depth) {
     ++at_;
+    if (!take_room(kTableRoom)) return false;
     lua_newtable(L_);
     skip_space();
     if (take('}')) return true;
     while (true) {
       skip_space();
       if (!more() || text_[at_] != '"') return fail("a field's name is missing");
+      if (!take_room(kFieldRoom)) return false;
       if (!text()) return false;
       skip_space();
       if (!take(':')) return fail("a colon is missing");
@@ -95,12 +104,13 @@ class Decoder {
 
   bool array(int depth) {
     ++at_;
+    if (!take_room(kTableRoom)) return false;
     lua_newtable(L_);
     mark_array(L_, -1);
     skip_space();
     if (take(']')) return true;
     for (lua_Integer i = 1;; ++i) {
-      if (!value(depth + 1, Null::kValue)) return false;
+      if (!take_room(kElementRoom) || !value(depth + 1, Null::kValue)) return false;
       lua_rawseti(L_, -2, i);
       skip_space();
       if (take(']')) return true;
@@ -140,6 +150,8 @@ class Decoder {
     if (read.ptr != last || (read.ec != std::errc() && read.ec != std::errc::result_out_of_range))
       return fail("a malformed number");
     if (read.ec == std::errc::result_out_of_range) real = std::strtod(std::string(first, last).c_str(), nullptr);
+    // It could not go out again.
+    if (!std::isfinite(real)) return fail("a number that is too large");
     lua_pushnumber(L_, real);
     return true;
   }
@@ -150,6 +162,7 @@ class Decoder {
     if (more() && text_[at_] == '"') {
       const std::string_view plain = text_.substr(start, at_ - start);
       if (utf8_prefix(plain) != plain.size()) return fail("text that is not UTF-8");
+      if (!take_room(kTextRoom + plain.size())) return false;
       lua_pushlstring(L_, plain.data(), plain.size());
       ++at_;
       return true;
@@ -169,6 +182,7 @@ class Decoder {
     }
     ++at_;
     if (utf8_prefix(decoded) != decoded.size()) return fail("text that is not UTF-8");
+    if (!take_room(kTextRoom + decoded.size())) return false;
     lua_pushlstring(L_, decoded.data(), decoded.size());
     return true;
   }
@@ -249,10 +263,13 @@ class Decoder {
     }
   }
 
+  static constexpr size_t kTableRoom = 64, kFieldRoom = 40, kElementRoom = 16, kTextRoom = 24;
+
   lua_State* L_;
   std::string_view text_;
   std::string& error_;
   size_t at_ = 0;
+  size_t room_ = kLargestInMemory;
 };
 
 }  // namespace

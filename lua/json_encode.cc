@@ -138,8 +138,8 @@ class Encoder {
   }
 
   bool table(int index, int depth) {
-    if (depth >= kDeepestValue)
-      return fail(absl::StrCat(": nested deeper than ", kDeepestValue, " levels (or it contains itself)"));
+    if (depth >= kDeepestWritten)
+      return fail(absl::StrCat(": nested deeper than ", kDeepestWritten, " levels (or it contains itself)"));
     if (lua_checkstack(L_, 8) == 0) return fail(": nested too deep");
     size_t numbers = 0;
     keys_.emplace_back();
@@ -244,6 +244,12 @@ std::string to_utf8(std::string_view text) {
     result += "\xef\xbf\xbd";
     text.remove_prefix(good + 1);
   }
+}
+
+std::string shortened(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return to_utf8(text);
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) --bytes;
+  return to_utf8(text.substr(0, bytes)) + "…";
 }
 
 size_t utf8_prefix(std::string_view text) {

@@ -2,7 +2,8 @@
 
 namespace skald::lua {
 
-// The text of modules/saga.lua; the build makes it a constant.
+// The texts of modules/*.lua; the build makes them constants.
 extern const char kSagaSource[];
+extern const char kCheckSource[];
 
 }  // namespace skald::lua

@@ -88,6 +88,12 @@ void Sandbox::set_out_of_memory(lua_State* L) {
                    : "the workflow used up its memory");
 }
 
+bool Sandbox::has_room(size_t bytes) {
+  if (arena_.used_bytes() + bytes <= limits_.memory_bytes) return true;
+  lua_gc(state_, LUA_GCCOLLECT);
+  return arena_.used_bytes() + bytes <= limits_.memory_bytes;
+}
+
 // Cheap: CPU time is asked for only when the coarse clock has moved on.
 void Sandbox::read_clock() {
   const int64_t tick = read_ns(CLOCK_MONOTONIC_COARSE);

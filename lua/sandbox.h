@@ -58,6 +58,8 @@ class Sandbox {
   void set_doom(lua_State* L, const char* reason);
   // After LUA_ERRMEM.
   void set_out_of_memory(lua_State* L);
+  // Whether so much memory is left; what nobody holds any more is collected first.
+  bool has_room(size_t bytes);
 
   // Remembers where the script failed, before the stack is unwound by a pcall on the way. A message handler: the error
   // is its argument.

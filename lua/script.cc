@@ -39,12 +39,7 @@ void Script::begin(const Events& events) {
   next_event_ = 0;
   while (next_event_ < events.size() && events[next_event_].event_id() <= applied_event_id_) ++next_event_;
   for (int i = next_event_; i < events.size(); ++i) {
-    if (events[i].event_type() != EVENT_TYPE_MARKER_RECORDED) continue;
-    const auto& details = events[i].marker_recorded_event_attributes().details();
-    const auto id = details.find("id");
-    const auto value = details.find("value");
-    if (id == details.end() || value == details.end() || id->second.payloads_size() == 0) continue;
-    markers_[id->second.payloads(0).data()] = value->second;
+    if (events[i].event_type() == EVENT_TYPE_MARKER_RECORDED) recall(events[i]);
   }
 }
 
@@ -106,11 +101,10 @@ bool Script::apply_task(int from, int task) {
     if ((*events_)[i].event_type() == EVENT_TYPE_WORKFLOW_TASK_COMPLETED) ++completed_tasks_;
     if (!apply_start((*events_)[i], error)) return fail(error, "");
   }
-  for (int i = from; i < task; ++i) {
-    if (!apply_signal((*events_)[i], error)) return fail(error, "");
-  }
-  for (int i = from; i < task; ++i) {
-    if (!apply((*events_)[i], error)) return fail(error, "");
+  if (!closed_) {
+    for (int i = from; i < task; ++i) apply_signal((*events_)[i]);
+    record_dropped();
+    for (int i = from; i < task; ++i) apply((*events_)[i]);
   }
   scheduler_.note_change();
   applied_event_id_ = last_started_event_id_ = started.event_id();

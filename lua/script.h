@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "temporal/api/command/v1/message.pb.h"
@@ -12,6 +14,7 @@
 #include "temporal/api/history/v1/message.pb.h"
 #include "temporal/api/query/v1/message.pb.h"
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 #include <absl/time/time.h>
 
 #include "lua/command_log.h"
@@ -21,6 +24,9 @@
 #include "lua/scheduler.h"
 
 namespace skald::lua {
+
+// Each operation that is cancelled tells why: of a long reason only the beginning.
+inline constexpr size_t kLongestReason = 1'000;  // bytes
 
 // How waiting code and what it started part when they are cancelled.
 enum class CancellationType : uint8_t { kTry, kWait, kAbandon };
@@ -52,6 +58,7 @@ struct ChildTemplate {
 };
 
 struct SignalChannel {
+  bool named = false;  // by the script; the others are as many as those outside thought of
   std::deque<temporal::api::common::v1::Payloads> unread;
   int handler = LUA_NOREF;
   std::deque<int> next;             // futures of those that asked for the next one
@@ -147,12 +154,19 @@ class Script {
 
   std::vector<std::unique_ptr<ActivityTemplate>>& activity_templates() { return activity_templates_; }
   std::vector<std::unique_ptr<ChildTemplate>>& child_templates() { return child_templates_; }
-  SignalChannel& channel(const std::string& name) { return channels_[name]; }
-  size_t channels() const { return channels_.size(); }
+  // The script names it.
+  SignalChannel& channel(const std::string& name) {
+    SignalChannel& channel = channels_[name];
+    if (!std::exchange(channel.named, true)) ++named_channels_;
+    return channel;
+  }
+  size_t channels() const { return named_channels_; }
   std::map<std::string, int>& query_handlers() { return query_handlers_; }
   // Runs the handler with a signal's arguments in a branch of its own.
   bool deliver(lua_State* L, SignalChannel& channel, const temporal::api::common::v1::Payloads& input,
                std::string& error);
+  // An entry of memo or search attributes that cannot be read: the log says so, once.
+  void tell_unreadable(const std::string& what, const std::string& error);
   // Within a side effect time and random numbers are real (author_records.cc).
   void begin_side_effect();
   void end_side_effect();
@@ -179,15 +193,20 @@ class Script {
   bool ended(Coroutine& coroutine);
   bool threw(Coroutine& coroutine, int status);
   bool start_main(std::string& error);
+  // arrivals.cc
+  void recall(const Event& marker);
+  bool read_signal(const Event& event);
+  void record_dropped();
+  void refuse_input(const std::string& error);
   // script_events.cc, script_operations.cc
-  bool apply(const Event& event, std::string& error);
+  void apply(const Event& event);
   bool apply_start(const Event& event, std::string& error);
-  bool apply_signal(const Event& event, std::string& error);
-  bool apply_activity(const Event& event, std::string& error);
-  bool apply_child(const Event& event, std::string& error);
-  bool apply_external(const Event& event, std::string& error);
+  void apply_signal(const Event& event);
+  void apply_activity(const Event& event);
+  void apply_child(const Event& event);
+  void apply_external(const Event& event);
   bool compare(const Event& event, std::string& error);
-  bool settle_value(int64_t event_id, const temporal::api::common::v1::Payloads& value, std::string& error);
+  void settle_value(int64_t event_id, const temporal::api::common::v1::Payloads& value);
   void settle_failure(int64_t event_id, temporal::api::failure::v1::Failure failure);
   temporal::api::failure::v1::Failure wrapped(const Operation& operation,
                                               temporal::api::failure::v1::Failure cause) const;
@@ -222,6 +241,15 @@ class Script {
   temporal::api::common::v1::Memo memo_;
   temporal::api::common::v1::SearchAttributes search_attributes_;
   std::map<std::string, temporal::api::common::v1::Payloads> markers_;
+  // Signals that could not be read: those of the task at hand, and the events of those that history says were dropped.
+  struct Dropped {
+    int64_t event_id;
+    std::string signal;
+    std::string reason;
+  };
+  std::vector<Dropped> dropped_;
+  absl::flat_hash_set<int64_t> dropped_before_;
+  std::set<std::string> told_unreadable_;
 
   // What the script did
   bool closed_ = false;
@@ -241,6 +269,7 @@ class Script {
   std::vector<std::unique_ptr<ActivityTemplate>> activity_templates_;
   std::vector<std::unique_ptr<ChildTemplate>> child_templates_;
   std::map<std::string, SignalChannel> channels_;
+  size_t named_channels_ = 0;
   std::map<std::string, int> query_handlers_;
 };
 

@@ -12,11 +12,11 @@ using namespace temporal::api::enums::v1;
 using temporal::api::common::v1::Payloads;
 using temporal::api::failure::v1::Failure;
 
-Failure application_failure(const std::string& type, const std::string& message) {
+Failure application_failure(const std::string& type, const std::string& message, bool final = true) {
   Failure failure;
   failure.set_message(message);
   failure.mutable_application_failure_info()->set_type(type);
-  failure.mutable_application_failure_info()->set_non_retryable(true);
+  failure.mutable_application_failure_info()->set_non_retryable(final);
   return failure;
 }
 
@@ -64,36 +64,42 @@ bool Script::start_main(std::string& error) {
     error = lua_tostring(L, -1);
     return false;
   }
-  if (!decode_payloads(L, started_.input(), error)) {
-    error = absl::StrCat(definition_->name, ".lua: the workflow's input: ", error);
-    return false;
+  std::string unreadable;
+  if (!decode_payloads(L, started_.input(), unreadable)) {
+    lua_settop(L, top);
+    refuse_input(unreadable);
+    return true;
   }
   scheduler_.spawn(L, lua_gettop(L) - top - 1, Coroutine::Role::kMain, Scheduler::kRootScope);
   return true;
 }
 
-bool Script::apply_signal(const Event& event, std::string& error) {
-  if (event.event_type() == EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED) {
+void Script::apply_signal(const Event& event) {
+  if (event.event_type() == EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED)
     cancel_scope(Scheduler::kRootScope, event.workflow_execution_cancel_requested_event_attributes().cause());
-    return true;
-  }
-  if (event.event_type() != EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED) return true;
+  if (event.event_type() != EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED) return;
   const auto& signal = event.workflow_execution_signaled_event_attributes();
   SignalChannel& target = channels_[signal.signal_name()];
   lua_State* L = sandbox_.state();
   const Arena::HostWork host(sandbox_.arena());
-  if (target.handler != LUA_NOREF) return deliver(L, target, signal.input(), error);
+  const int top = lua_gettop(L);
+  if (target.handler != LUA_NOREF) lua_rawgeti(L, LUA_REGISTRYINDEX, target.handler);
+  if (!read_signal(event)) return lua_settop(L, top);
+  if (target.handler != LUA_NOREF) {
+    scheduler_.spawn(L, lua_gettop(L) - top - 1, Coroutine::Role::kHandler, Scheduler::kRootScope);
+    return;
+  }
   if (!target.next.empty()) {
-    if (!decode_first(L, signal.input(), error)) return false;
+    lua_settop(L, top + 1);
     const int future = target.next.front();
     target.next.pop_front();
     scheduler_.settle_kept(L, future, true);
-    return true;
+    return;
   }
+  lua_settop(L, top);
   target.unread.push_back(signal.input());
   for (const uint32_t id : target.receivers) scheduler_.wake_id(id);
   target.receivers.clear();
-  return true;
 }
 
 bool Script::deliver(lua_State* L, SignalChannel& target, const Payloads& input, std::string& error) {
@@ -108,15 +114,15 @@ bool Script::deliver(lua_State* L, SignalChannel& target, const Payloads& input,
   return true;
 }
 
-bool Script::apply(const Event& event, std::string& error) {
+void Script::apply(const Event& event) {
   switch (event.event_type()) {
     case EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
     case EVENT_TYPE_ACTIVITY_TASK_FAILED:
     case EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
     case EVENT_TYPE_ACTIVITY_TASK_CANCELED:
-      return apply_activity(event, error);
+      return apply_activity(event);
     case EVENT_TYPE_TIMER_FIRED:
-      return settle_value(event.timer_fired_event_attributes().started_event_id(), Payloads(), error);
+      return settle_value(event.timer_fired_event_attributes().started_event_id(), Payloads());
     case EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED:
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED:
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED:
@@ -124,23 +130,22 @@ bool Script::apply(const Event& event, std::string& error) {
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED:
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT:
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED:
-      return apply_child(event, error);
+      return apply_child(event);
     case EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED:
     case EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED:
     case EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
     case EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED:
-      return apply_external(event, error);
+      return apply_external(event);
     default:
-      return true;
+      return;
   }
 }
 
-bool Script::apply_activity(const Event& event, std::string& error) {
+void Script::apply_activity(const Event& event) {
   if (event.has_activity_task_completed_event_attributes()) {
     const auto& completed = event.activity_task_completed_event_attributes();
-    return settle_value(completed.scheduled_event_id(), completed.result(), error);
-  }
-  if (event.has_activity_task_failed_event_attributes()) {
+    settle_value(completed.scheduled_event_id(), completed.result());
+  } else if (event.has_activity_task_failed_event_attributes()) {
     const auto& failed = event.activity_task_failed_event_attributes();
     settle_failure(failed.scheduled_event_id(), failed.failure());
   } else if (event.has_activity_task_timed_out_event_attributes()) {
@@ -152,10 +157,9 @@ bool Script::apply_activity(const Event& event, std::string& error) {
     *failure.mutable_canceled_failure_info()->mutable_details() = canceled.details();
     settle_failure(canceled.scheduled_event_id(), std::move(failure));
   }
-  return true;
 }
 
-bool Script::apply_child(const Event& event, std::string& error) {
+void Script::apply_child(const Event& event) {
   switch (event.event_type()) {
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED: {
       const auto& started = event.child_workflow_execution_started_event_attributes();
@@ -165,28 +169,28 @@ bool Script::apply_child(const Event& event, std::string& error) {
         lua_pushlstring(L, child->run_id.data(), child->run_id.size());
         settle_started(*child, true);
       }
-      return true;
+      return;
     }
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED: {
       const auto& completed = event.child_workflow_execution_completed_event_attributes();
-      return settle_value(completed.initiated_event_id(), completed.result(), error);
+      return settle_value(completed.initiated_event_id(), completed.result());
     }
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED: {
       const auto& failed = event.child_workflow_execution_failed_event_attributes();
       settle_failure(failed.initiated_event_id(), failed.failure());
-      return true;
+      return;
     }
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED:
       settle_failure(event.child_workflow_execution_canceled_event_attributes().initiated_event_id(),
                      cancelled_failure(""));
-      return true;
+      return;
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT: {
       Failure failure;
       failure.set_message("the child workflow timed out");
       failure.mutable_timeout_failure_info()->set_timeout_type(TIMEOUT_TYPE_START_TO_CLOSE);
       settle_failure(event.child_workflow_execution_timed_out_event_attributes().initiated_event_id(),
                      std::move(failure));
-      return true;
+      return;
     }
     case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED: {
       Failure failure;
@@ -194,7 +198,7 @@ bool Script::apply_child(const Event& event, std::string& error) {
       failure.mutable_terminated_failure_info();
       settle_failure(event.child_workflow_execution_terminated_event_attributes().initiated_event_id(),
                      std::move(failure));
-      return true;
+      return;
     }
     default: {
       const auto& failed = event.start_child_workflow_execution_failed_event_attributes();
@@ -205,26 +209,26 @@ bool Script::apply_child(const Event& event, std::string& error) {
                                        absl::StrCat("a workflow with the id '", failed.workflow_id(), "' exists"))
                  : application_failure("ChildNotStarted", absl::StrCat("the child workflow '", failed.workflow_id(),
                                                                        "' could not be started")));
-      return true;
+      return;
     }
   }
 }
 
-bool Script::apply_external(const Event& event, std::string& error) {
+void Script::apply_external(const Event& event) {
   switch (event.event_type()) {
     case EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED:
       return settle_value(event.external_workflow_execution_signaled_event_attributes().initiated_event_id(),
-                          Payloads(), error);
+                          Payloads());
     case EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
       return settle_value(event.external_workflow_execution_cancel_requested_event_attributes().initiated_event_id(),
-                          Payloads(), error);
+                          Payloads());
     case EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED: {
       const auto& failed = event.signal_external_workflow_execution_failed_event_attributes();
       settle_failure(
           failed.initiated_event_id(),
           application_failure("SignalFailed", absl::StrCat("the workflow '", failed.workflow_execution().workflow_id(),
                                                            "' could not be signalled: there is no open run of it")));
-      return true;
+      return;
     }
     default: {
       const auto& failed = event.request_cancel_external_workflow_execution_failed_event_attributes();
@@ -232,7 +236,7 @@ bool Script::apply_external(const Event& event, std::string& error) {
           failed.initiated_event_id(),
           application_failure("CancelFailed", absl::StrCat("the workflow '", failed.workflow_execution().workflow_id(),
                                                            "' could not be cancelled: there is no open run of it")));
-      return true;
+      return;
     }
   }
 }
@@ -242,15 +246,16 @@ uint32_t Script::number_of(int64_t event_id) const {
   return found == by_event_.end() ? 0 : found->second;
 }
 
-bool Script::settle_value(int64_t event_id, const Payloads& value, std::string& error) {
+void Script::settle_value(int64_t event_id, const Payloads& value) {
   const uint32_t number = number_of(event_id);
-  if (number == 0) return true;  // the script gave it up
-  if (!decode_first(sandbox_.state(), value, error)) {
-    error = absl::StrCat("the result of ", operation(number)->type, ": ", error);
-    return false;
-  }
-  settle(number, true);
-  return true;
+  if (number == 0) return;  // the script gave it up
+  std::string error;
+  if (decode_first(sandbox_.state(), value, error)) return settle(number, true);
+  // It did happen: not an answer that says that nothing was done.
+  settle_failure(event_id,
+                 application_failure("UnreadableResult",
+                                     absl::StrCat("the result of ", operation(number)->type, " cannot be read: ", error),
+                                     /*final=*/false));
 }
 
 void Script::settle_failure(int64_t event_id, Failure failure) {

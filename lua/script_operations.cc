@@ -4,6 +4,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "lua/failures.h"
+#include "lua/json.h"
 #include "lua/script.h"
 
 namespace skald::lua {
@@ -164,7 +165,8 @@ void Script::request_cancellation(const Operation& operation, const std::string&
   add_command(std::move(command), std::move(expected));
 }
 
-void Script::cancel_scope(uint32_t scope, const std::string& reason) {
+void Script::cancel_scope(uint32_t scope, const std::string& given) {
+  const std::string reason = shortened(given, kLongestReason);
   const std::set<uint32_t> fresh = scheduler_.cancel(scope, reason);
   if (fresh.empty()) return;
   std::vector<uint32_t> numbers;

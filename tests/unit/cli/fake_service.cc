@@ -43,6 +43,11 @@ class Service : public ws::WorkflowService::Service {
                                            ws::GetWorkflowExecutionHistoryResponse* response) override {
     return give(answers_.history, request, response);
   }
+  grpc::Status GetWorkflowExecutionHistoryReverse(
+      grpc::ServerContext*, const ws::GetWorkflowExecutionHistoryReverseRequest* request,
+      ws::GetWorkflowExecutionHistoryReverseResponse* response) override {
+    return give(answers_.history_reverse, request, response);
+  }
   grpc::Status ListNamespaces(grpc::ServerContext*, const ws::ListNamespacesRequest* request,
                               ws::ListNamespacesResponse* response) override {
     return give(answers_.list_namespaces, request, response);

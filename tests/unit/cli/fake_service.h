@@ -27,6 +27,7 @@ struct Answers {
   Answer<ws::DescribeNamespaceRequest, ws::DescribeNamespaceResponse> describe_namespace;
   Answer<ws::DescribeWorkflowExecutionRequest, ws::DescribeWorkflowExecutionResponse> describe;
   Answer<ws::GetWorkflowExecutionHistoryRequest, ws::GetWorkflowExecutionHistoryResponse> history;
+  Answer<ws::GetWorkflowExecutionHistoryReverseRequest, ws::GetWorkflowExecutionHistoryReverseResponse> history_reverse;
   Answer<ws::ListNamespacesRequest, ws::ListNamespacesResponse> list_namespaces;
   Answer<ws::ListWorkflowExecutionsRequest, ws::ListWorkflowExecutionsResponse> list;
   Answer<ws::QueryWorkflowRequest, ws::QueryWorkflowResponse> query;

@@ -87,6 +87,25 @@ TEST(Describe, ShowsStatusNotesAndWhatIsPending) {
   }
 }
 
+TEST(Describe, TellsTheSignalsThatWereDropped) {
+  FakeService service;
+  ws::DescribeWorkflowExecutionRequest request;
+  ws::GetWorkflowExecutionHistoryReverseRequest asked;
+  service.answers.describe =
+      always<ws::DescribeWorkflowExecutionRequest, ws::DescribeWorkflowExecutionResponse>(request, kRunning);
+  service.answers.history_reverse =
+      always<ws::GetWorkflowExecutionHistoryReverseRequest, ws::GetWorkflowExecutionHistoryReverseResponse>(
+          asked,
+          "history { events { event_type: EVENT_TYPE_MARKER_RECORDED marker_recorded_event_attributes { marker_name: "
+          "'skald.dropped_signals' details { key: 'event_id' value { payloads { data: '5' } } } details { key: "
+          "'signal' value { payloads { data: '\"cancel\"' } } } details { key: 'reason' value { payloads { data: "
+          "'\"nested too deep\"' } } } } } }");
+  const Ran ran = run_command(service, {"workflow", "describe", "o-1"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_EQ(asked.execution().run_id(), "run-1");
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("Dropped signals: 1"), HasSubstr("cancel"), HasSubstr("nested too deep")));
+}
+
 TEST(Describe, OfAClosedRunTellsItsOutcome) {
   FakeService service;
   ws::DescribeWorkflowExecutionRequest described;

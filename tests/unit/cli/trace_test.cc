@@ -98,6 +98,17 @@ TEST_F(TraceCommand, TellsFailuresWithTheirCauses) {
                              HasSubstr("workflow task failed\n"), HasSubstr("non deterministic error: line 7")));
 }
 
+TEST_F(TraceCommand, TellsSignalsThatCouldNotBeRead) {
+  event("RECORDED", 1,
+        "marker_recorded_event_attributes { marker_name: 'skald.dropped_signals' details { key: 'event_id' value { " +
+            json("5") + json("7") + " } } details { key: 'signal' value { " + json("\"cancel\"") + json("\"pay\"") +
+            " } } details { key: 'reason' value { " + json("\"not JSON\"") + json("\"too deep\"") + " } } }",
+        "MARKER_");
+  const Ran ran = run_command(service, {"workflow", "trace", "o-1"});
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("signal dropped cancel"), HasSubstr("of event 5, it could not be read: not JSON"),
+                             HasSubstr("signal dropped pay"), HasSubstr("of event 7, it could not be read: too deep")));
+}
+
 TEST_F(TraceCommand, TellsTimersSignalsAndCancellation) {
   event("STARTED", 1, "timer_started_event_attributes { timer_id: 't' start_to_fire_timeout { seconds: 60 } }",
         "TIMER_");

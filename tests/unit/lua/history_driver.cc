@@ -17,10 +17,11 @@ constexpr char kType[] = "order";
 constexpr char kWorkflowId[] = "order-1";
 constexpr char kRunId[] = "3f8a7c1e-0000-4000-8000-000000000001";
 
-void set_payloads(Payloads& payloads, const std::vector<std::string>& values) {
+void set_payloads(Payloads& payloads, const std::vector<std::string>& values,
+                  const std::string& encoding = "json/plain") {
   for (const std::string& value : values) {
     auto& payload = *payloads.add_payloads();
-    (*payload.mutable_metadata())["encoding"] = "json/plain";
+    (*payload.mutable_metadata())["encoding"] = encoding;
     payload.set_data(value);
   }
 }
@@ -45,6 +46,12 @@ Failure failure_of(const Outcome& outcome) {
   } else {
     failure.mutable_application_failure_info()->set_type(outcome.type);
     failure.mutable_application_failure_info()->set_non_retryable(outcome.final);
+    Failure* last = &failure;
+    for (int i = 0; i < outcome.causes; ++i) {
+      last = last->mutable_cause();
+      last->set_message("a cause");
+      last->mutable_application_failure_info()->set_type("Cause");
+    }
     if (!outcome.json.empty())
       set_payloads(*failure.mutable_application_failure_info()->mutable_details(), {outcome.json});
   }
@@ -75,14 +82,19 @@ void HistoryDriver::start(const std::vector<std::string>& arguments) {
   started.set_original_execution_run_id(kRunId);
   started.set_first_execution_run_id(kRunId);
   started.set_attempt(1);
-  set_payloads(*started.mutable_input(), arguments);
+  set_payloads(*started.mutable_input(), arguments, encoding_);
+  for (const auto& [name, value] : memo_) {
+    Payloads payloads;
+    set_payloads(payloads, {value}, encoding_);
+    (*started.mutable_memo()->mutable_fields())[name] = payloads.payloads(0);
+  }
   needs_task_ = true;
 }
 
 void HistoryDriver::signal(const std::string& name, const std::vector<std::string>& arguments) {
   auto& signal = *add(EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED).mutable_workflow_execution_signaled_event_attributes();
   signal.set_signal_name(name);
-  set_payloads(*signal.mutable_input(), arguments);
+  set_payloads(*signal.mutable_input(), arguments, encoding_);
   needs_task_ = true;
 }
 
@@ -304,7 +316,7 @@ bool HistoryDriver::advance_activity() {
     } else if (outcome.kind == Outcome::Kind::kResult) {
       auto& completed = *add(EVENT_TYPE_ACTIVITY_TASK_COMPLETED).mutable_activity_task_completed_event_attributes();
       completed.set_scheduled_event_id(id);
-      set_payloads(*completed.mutable_result(), {outcome.json});
+      set_payloads(*completed.mutable_result(), {outcome.json}, encoding_);
     } else if (outcome.kind == Outcome::Kind::kFailure) {
       auto& failed = *add(EVENT_TYPE_ACTIVITY_TASK_FAILED).mutable_activity_task_failed_event_attributes();
       failed.set_scheduled_event_id(id);
@@ -340,7 +352,7 @@ bool HistoryDriver::advance_child() {
       auto& completed = *add(EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED)
                              .mutable_child_workflow_execution_completed_event_attributes();
       completed.set_initiated_event_id(id);
-      set_payloads(*completed.mutable_result(), {outcome.json});
+      set_payloads(*completed.mutable_result(), {outcome.json}, encoding_);
     } else if (outcome.kind == Outcome::Kind::kFailure) {
       auto& failed =
           *add(EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED).mutable_child_workflow_execution_failed_event_attributes();
@@ -376,7 +388,7 @@ bool HistoryDriver::pass_time() {
 std::string HistoryDriver::query(const std::string& name, const std::vector<std::string>& arguments) {
   auto task = make_task(true);
   task.mutable_query()->set_query_type(name);
-  set_payloads(*task.mutable_query()->mutable_query_args(), arguments);
+  set_payloads(*task.mutable_query()->mutable_query_args(), arguments, encoding_);
   WorkflowTaskHandler::Answer answer;
   std::unique_ptr<WorkflowTaskHandler::Unfinished> unfinished;
   handler_.handle(task, "default", 0, answer, unfinished);

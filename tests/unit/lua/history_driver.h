@@ -20,6 +20,7 @@ struct Outcome {
   std::string type;  // of the failure
   std::string message;
   bool final = false;
+  int causes = 0;  // one below the other
 
   static Outcome result(std::string json) { return {Kind::kResult, std::move(json)}; }
   static Outcome failure(std::string type, std::string message = "no") {
@@ -55,6 +56,11 @@ class HistoryDriver {
   void after(absl::Duration wait, std::function<void()> happens) { later_.emplace(now_ + wait, std::move(happens)); }
   // Every task carries the whole history and meets a worker that does not know the run.
   void forget_between_tasks() { forget_ = true; }
+
+  // How what comes from outside says that it is encoded, from here on.
+  void encode_as(std::string encoding) { encoding_ = std::move(encoding); }
+  // Before the start.
+  void set_memo(const std::string& name, std::string value) { memo_[name] = std::move(value); }
 
   void start(const std::vector<std::string>& arguments = {});
   void signal(const std::string& name, const std::vector<std::string>& arguments = {});
@@ -114,6 +120,8 @@ class HistoryDriver {
   std::map<std::string, Answer> children_;
   std::function<void(const std::string& name)> sent_signal_ = [](const std::string&) {};
   bool forget_ = false;
+  std::string encoding_ = "json/plain";
+  std::map<std::string, std::string> memo_;
 
   temporal::api::history::v1::History history_;
   absl::Time now_ = absl::FromUnixSeconds(1'780'000'000);

@@ -14,6 +14,7 @@ std::string through(const std::string& json, const std::string& expression = "v"
   HistoryDriver driver("local skald = require 'skald'\nreturn function(v) return " + expression + " end");
   driver.start({json});
   driver.run();
+  if (driver.status() == "failed") return driver.failure().message();
   return driver.status() == "completed" ? driver.result() : driver.task_failure_text();
 }
 
@@ -41,6 +42,11 @@ TEST(Values, RefuseWhatIsNoJson) {
     EXPECT_THAT(through(bad), HasSubstr("not JSON")) << bad;
   }
   EXPECT_THAT(through(std::string(100, '[') + std::string(100, ']')), HasSubstr("nested too deep"));
+  EXPECT_THAT(through("1e999"), HasSubstr("a number that is too large"));
+  EXPECT_THAT(through("[" + std::string(1'000'000, '[') + "]"), HasSubstr("nested too deep"));
+  std::string tables = "[[]";
+  for (int i = 0; i < 690'000; ++i) tables += ",[]";
+  EXPECT_THAT(through(tables + "]"), HasSubstr("takes too much memory"));
 }
 
 TEST(Values, KeepArraysAndObjectsApart) {
@@ -61,7 +67,7 @@ TEST(Values, ErrorsNameThePlace) {
   EXPECT_THAT(through("0", "{ a = '\\xff' }"), HasSubstr("result.a: not UTF-8 from byte 1 on"));
   EXPECT_THAT(through("0", "{ [true] = 1 }"), HasSubstr("a field's name must be text, not a boolean"));
   EXPECT_THAT(through("0", "(function() local t = {}; t.t = t; return t end)()"),
-              HasSubstr("nested deeper than 64 levels"));
+              HasSubstr("nested deeper than 80 levels"));
   EXPECT_THAT(through("0", "('x'):rep(3000000)"), HasSubstr("larger than 2 MiB"));
 }
 
