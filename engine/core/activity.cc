@@ -198,6 +198,10 @@ absl::Status start_activity(Step& step, const StartActivity& input, Output& outp
   response.mutable_activity_type()->set_name(activity.activity_type());
   response.set_activity_id(activity.activity_id());
   if (activity.has_header()) *response.mutable_header() = activity.header();
+  // For plugins, whose effects are held by a chain of runs; no field of a poll's answer tells it.
+  auto& chain = (*response.mutable_header()->mutable_fields())["skald-first-run-id"];
+  (*chain.mutable_metadata())["encoding"] = "binary/plain";
+  chain.set_data(step.state.first_run_id());
   if (activity.has_input()) *response.mutable_input() = activity.input();
   if (activity.has_heartbeat_details()) *response.mutable_heartbeat_details() = activity.heartbeat_details();
   *response.mutable_scheduled_time() = activity.scheduled_time();

@@ -22,13 +22,18 @@ constexpr int64_t kFurthestAhead = 100000;
 std::string device_of(const json& input) { return required_text(input, "device"); }
 
 // Whom an effect is about, and which one of its kind.
-std::function<std::string(const json&)> reference(const char* field, const char* more = nullptr) {
+Effect::Reference reference(const char* field, const char* more = nullptr) {
   return [field, more](const json& input) {
     const auto part = [&](const char* name) {
       if (name == nullptr || !has_field(input, name)) return std::string();
       return input[name].is_string() ? input[name].get<std::string>() : input[name].dump();
     };
-    return effect_key({device_of(input), part(field), part(more)});
+    EffectId id = {{"device", device_of(input)}};
+    for (const char* name : {field, more}) {
+      if (name != nullptr && has_field(input, name)) id.add(name, part(name));
+    }
+    id.set_former(effect_key({device_of(input), part(field), part(more)}));
+    return id;
   };
 }
 
@@ -171,6 +176,7 @@ class Devices final : public Plugin {
     settings(settings_schema());
     effect("register", {.step = "register",
                         .reference = device_of,
+                        .scope = Effect::Scope::kWorkflow,  // the device's row says whether it is the same
                         .binding = {"kind", "site", "first_sequence"},
                         .run = register_device});
     effect("report", {.step = "report",
@@ -179,10 +185,10 @@ class Devices final : public Plugin {
                       .run = [this](EffectCall& call) { return report(call); }});
     effect("give_up", {.step = "give_up", .reference = reference("through"), .run = give_up});
     effect("recalibrate", {.step = "recalibrate", .reference = reference("reference"), .run = recalibrate});
-    effect("score", {.run = [this](EffectCall& call) { return score(call); }});
-    effect("gaps", {.run = gaps});
-    effect("history", {.run = history});
-    effect("audit", {.run = audit});
+    effect("score", {.run = [this](EffectCall& call) { return score(call); }, .reads = true});
+    effect("gaps", {.run = gaps, .reads = true});
+    effect("history", {.run = history, .reads = true});
+    effect("audit", {.run = audit, .reads = true});
   }
 
  protected:

@@ -72,16 +72,17 @@ void add_document(EffectCall& call, const Kinds& kinds, const Row& row, json& pa
 // "next"}.
 Effect books(const std::string& after, const Kinds& kinds) {
   return {.run = [=](EffectCall& call) -> json {
-    json page = {{"documents", json::array()}, {"unresolved", 0}, {"next", ""}};
-    for (const Row& row :
-         call.db.run("SELECT doc_key, kind, ref, state, erp_id, version, answer, body FROM erp_documents WHERE "
-                     "namespace = ? AND doc_key > ? ORDER BY doc_key LIMIT ?",
-                     {call.context.namespace_name, after, kRecordsAtOnce})) {
-      page["next"] = text(row[0]);
-      add_document(call, kinds, row, page);
-    }
-    return page;
-  }};
+            json page = {{"documents", json::array()}, {"unresolved", 0}, {"next", ""}};
+            for (const Row& row :
+                 call.db.run("SELECT doc_key, kind, ref, state, erp_id, version, answer, body FROM erp_documents WHERE "
+                             "namespace = ? AND doc_key > ? ORDER BY doc_key LIMIT ?",
+                             {call.context.namespace_name, after, kRecordsAtOnce})) {
+              page["next"] = text(row[0]);
+              add_document(call, kinds, row, page);
+            }
+            return page;
+          },
+          .reads = true};
 }
 
 // The latest that we know of each record; returns how many documents are under way.
@@ -155,9 +156,10 @@ Async<json> compare(Desk& desk, Context& context, Kinds kinds) {
 
 Effect counting_conflicts() {
   return {.run = [](EffectCall& call) -> json {
-    return number(call.db.run("SELECT COUNT(*) FROM erp_conflicts WHERE namespace = ? AND state = 'open'",
-                              {call.context.namespace_name})[0][0]);
-  }};
+            return number(call.db.run("SELECT COUNT(*) FROM erp_conflicts WHERE namespace = ? AND state = 'open'",
+                                      {call.context.namespace_name})[0][0]);
+          },
+          .reads = true};
 }
 
 }  // namespace

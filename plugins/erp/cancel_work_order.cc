@@ -14,7 +14,8 @@ namespace {
 Effect closing(const std::string& reference) {
   return {.step = "erp_cancel_work_order",
           .undoes = "erp_work_order",
-          .reference = [reference](const json&) { return reference; },
+          .reference = [reference](const json&) { return EffectId(reference); },
+          .scope = Effect::Scope::kWorkflow,
           .run = [](EffectCall& call) -> json {
             const auto document = read_document(call.db, call.undoes);
             if (!document) return {{"undone", false}};

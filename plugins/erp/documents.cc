@@ -64,7 +64,8 @@ Effect beginning(const std::string& key) {
 
 Effect insertion(const NewDocument& wanted) {
   return {.step = wanted.step,
-          .reference = [reference = wanted.reference](const json&) { return reference; },
+          .reference = [reference = wanted.reference](const json&) { return EffectId(reference); },
+          .scope = Effect::Scope::kWorkflow,
           .binding = {"body"},
           .run = [kind = wanted.kind, ref = wanted.ref](EffectCall& call) -> json {
             const int64_t now = now_ms();

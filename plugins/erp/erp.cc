@@ -44,13 +44,13 @@ class Erp final : public Plugin, private Desk {
     add("pull", pull);
     add("push_stock", push_stock);
     add("push_item", push_item);
-    effect("item", {.run = find_item});
-    effect("order", {.run = find_order});
+    effect("item", {.run = find_item, .reads = true});
+    effect("order", {.run = find_order, .reads = true});
     add("create_work_order", create_work_order);
     add("assign_work_order", assign_work_order);
     add("complete_work_order", complete_work_order);
     add("cancel_work_order", cancel_work_order);
-    effect("conflicts", {.run = list_conflicts});
+    effect("conflicts", {.run = list_conflicts, .reads = true});
     add("resolve_conflict", resolve_conflict);
     add("audit", audit);
   }

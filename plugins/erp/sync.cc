@@ -53,8 +53,9 @@ Effect application(const std::string& kind, const std::string& pull_id) {
   return {.step = "erp_pull",
           .reference =
               [=](const json&) {
-                return effect_key({kind, pull_id});
+                return EffectId(effect_key({kind, pull_id}));
               },
+          .scope = Effect::Scope::kWorkflow,
           .run = [kind](EffectCall& call) -> json {
             Mirror mirror(call.db, call.context.namespace_name);
             const std::string cursor = mirror.cursor(kind);

@@ -64,6 +64,12 @@ Failure too_long_failure(const std::string& type, absl::Duration limit) {
       absl::StrCat(type, " ran longer than limits.max_activity_seconds = ", absl::ToDoubleSeconds(limit)), false);
 }
 
+// The engine tells it in a header; others do not.
+std::string chain_of(const worker::wire::PollActivityTaskQueueResponse& task) {
+  const auto found = task.header().fields().find("skald-first-run-id");
+  return found == task.header().fields().end() ? std::string() : found->second.data();
+}
+
 CallTask task_of(const worker::wire::PollActivityTaskQueueResponse& task, std::string activity) {
   return {std::move(activity),
           first(task.input()),
@@ -74,7 +80,9 @@ CallTask task_of(const worker::wire::PollActivityTaskQueueResponse& task, std::s
           task.workflow_execution().run_id(),
           task.activity_id(),
           first(task.heartbeat_details()),
-          std::max(task.attempt(), 1)};
+          std::max(task.attempt(), 1),
+          chain_of(task),
+          task.scheduled_time().seconds() * 1000000000 + task.scheduled_time().nanos()};
 }
 
 }  // namespace
@@ -98,8 +106,8 @@ Failure application_failure(const std::string& type, const std::string& message,
   return out;
 }
 
-Call::Call(const worker::wire::PollActivityTaskQueueResponse& task, std::string activity, std::shared_ptr<Alarms> alarms,
-           Callbacks callbacks)
+Call::Call(const worker::wire::PollActivityTaskQueueResponse& task, std::string activity,
+           std::shared_ptr<Alarms> alarms, Callbacks callbacks)
     : type(task.activity_type().name()),
       task(task_of(task, std::move(activity))),
       task_deadline_(deadline_of(task)),

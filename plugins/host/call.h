@@ -37,6 +37,8 @@ class CallHolder {
 struct CallTask {
   std::string activity, input, key, namespace_name, workflow_id, workflow_type, run_id, activity_id, heartbeat_details;
   int attempt = 1;
+  std::string chain;
+  int64_t scheduled_unix_ns = 0;
 };
 
 // What a plugin says when it fails an attempt.

@@ -101,7 +101,9 @@ bool InProcess::execute(const std::shared_ptr<Call>& call) {
                            plugin::lent(from.activity_id),
                            plugin::lent(from.heartbeat_details),
                            from.attempt,
-                           absl::ToUnixMillis(call->deadline())};
+                           absl::ToUnixMillis(call->deadline()),
+                           plugin::lent(from.chain),
+                           from.scheduled_unix_ns};
   skald_call* const handle = handles().add(call);
   try {
     plugin_.execute(&task, handle);

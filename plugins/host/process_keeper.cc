@@ -99,6 +99,8 @@ bool ProcessKeeper::execute(const std::shared_ptr<Call>& call) {
   out->set_heartbeat_details(task.heartbeat_details);
   out->set_attempt(task.attempt);
   out->set_deadline_unix_ms(deadline);
+  out->set_chain(task.chain);
+  out->set_scheduled_unix_ns(task.scheduled_unix_ns);
   send(message);
   lock.unlock();
   call->on_cancel([weak = weak_from_this(), id] {

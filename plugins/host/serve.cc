@@ -297,7 +297,9 @@ void execute(const skald_plugin& plugin, const plugin::v1::Execute& from) {
                            plugin::lent(from.activity_id()),
                            plugin::lent(from.heartbeat_details()),
                            from.attempt(),
-                           from.deadline_unix_ms()};
+                           from.deadline_unix_ms(),
+                           plugin::lent(from.chain()),
+                           from.scheduled_unix_ns()};
   auto* const handle = reinterpret_cast<skald_call*>(from.call());
   try {
     plugin.execute(&task, handle);

@@ -13,27 +13,57 @@ constexpr int64_t kMostPieces = 1000000000;
 constexpr size_t kListed = 20;
 constexpr size_t kMostAsked = 1000;
 
-const char* const kStock =
-    "CREATE TABLE IF NOT EXISTS stock (namespace VARCHAR(255) NOT NULL, sku VARCHAR(1000) NOT NULL, loaded BIGINT NOT "
-    "NULL, on_hand BIGINT NOT NULL CHECK (on_hand >= 0), reserved BIGINT NOT NULL CHECK (reserved >= 0), shipped "
-    "BIGINT "
-    "NOT NULL CHECK (shipped >= 0), PRIMARY KEY (namespace, sku))";
-const char* const kReservations =
-    "CREATE TABLE IF NOT EXISTS reservations (reservation_key VARCHAR(2048) NOT NULL, sku VARCHAR(1000) NOT NULL, "
-    "namespace VARCHAR(255) NOT NULL, order_id VARCHAR(1000) NOT NULL, reservation_id VARCHAR(1000) NOT NULL, quantity "
-    "BIGINT NOT NULL, returned BIGINT NOT NULL, state VARCHAR(16) NOT NULL, PRIMARY KEY (reservation_key, sku), CHECK "
-    "(returned <= quantity))";
-const char* const kReservationsOfOrder =
+constexpr std::string_view kStock = R"(
+  CREATE TABLE IF NOT EXISTS stock (
+    namespace VARCHAR(255) NOT NULL,
+    sku VARCHAR(1000) NOT NULL,
+    loaded BIGINT NOT NULL,
+    on_hand BIGINT NOT NULL CHECK (on_hand >= 0),
+    reserved BIGINT NOT NULL CHECK (reserved >= 0),
+    shipped BIGINT NOT NULL CHECK (shipped >= 0),
+    PRIMARY KEY (namespace, sku)
+  ))";
+constexpr std::string_view kReservations = R"(
+  CREATE TABLE IF NOT EXISTS reservations (
+    reservation_key VARCHAR(2048) NOT NULL,
+    sku VARCHAR(1000) NOT NULL,
+    namespace VARCHAR(255) NOT NULL,
+    order_id VARCHAR(1000) NOT NULL,
+    reservation_id VARCHAR(1000) NOT NULL,
+    quantity BIGINT NOT NULL,
+    returned BIGINT NOT NULL,
+    state VARCHAR(16) NOT NULL,
+    PRIMARY KEY (reservation_key, sku),
+    CHECK (returned <= quantity)
+  ))";
+constexpr std::string_view kReservationsOfOrder =
     "CREATE INDEX IF NOT EXISTS reservations_of_order ON reservations (namespace, order_id)";
-const char* const kMoves =
-    "CREATE TABLE IF NOT EXISTS stock_ledger (namespace VARCHAR(255) NOT NULL, sku VARCHAR(1000) NOT NULL, order_id "
-    "VARCHAR(1000) NOT NULL, cause VARCHAR(16) NOT NULL, before_on_hand BIGINT NOT NULL, delta BIGINT NOT NULL)";
+constexpr std::string_view kMoves = R"(
+  CREATE TABLE IF NOT EXISTS stock_ledger (
+    namespace VARCHAR(255) NOT NULL,
+    sku VARCHAR(1000) NOT NULL,
+    order_id VARCHAR(1000) NOT NULL,
+    cause VARCHAR(16) NOT NULL,
+    before_on_hand BIGINT NOT NULL,
+    delta BIGINT NOT NULL
+  ))";
 
 std::string order(const json& input) { return required_text(input, "order_id"); }
 std::string reservation(const json& input) { return text_or(input, "reservation_id", "order_id"); }
 
-std::string returned_goods(const json& input) {
-  return effect_key({reservation(input), has_field(input, "return_id") ? required_text(input, "return_id") : ""});
+// A reservation of an order, or one of several. Keys of the first form have its id alone.
+EffectId reservation_named(const json& input) {
+  EffectId id = {{"order_id", order(input)}, {"reservation_id", reservation(input)}};
+  id.set_former(reservation(input));
+  return id;
+}
+
+EffectId returned_goods(const json& input) {
+  EffectId id = reservation_named(input);
+  const std::string of_return = has_field(input, "return_id") ? required_text(input, "return_id") : "";
+  if (!of_return.empty()) id.add("return_id", of_return);
+  id.set_former(effect_key({reservation(input), of_return}));
+  return id;
 }
 
 int64_t on_hand(EffectCall& call, const std::string& sku) {
@@ -165,18 +195,18 @@ int64_t give_back(EffectCall& call, const std::string& reservation_key, std::map
   return moved;
 }
 
-std::string own_reservation(EffectCall& call) {
-  return effect_key({call.context.namespace_name, call.context.workflow_id, "reserve", reservation(call.input)});
-}
-
-// The workflow's own reservation, or else those that other workflows made for the order.
+// The reservation of that id, or else those of the order.
 std::vector<std::string> reservations(EffectCall& call) {
-  const std::string own = own_reservation(call);
-  if (!call.db.run("SELECT 1 FROM reservations WHERE reservation_key = ? LIMIT 1", {own}).empty()) return {own};
+  const auto known = [&] {
+    return !call.db.run("SELECT 1 FROM reservations WHERE reservation_key = ? LIMIT 1", {call.of}).empty();
+  };
+  if (!call.of.empty() && known()) return {call.of};
+  static constexpr std::string_view kOfOrder = R"(
+    SELECT DISTINCT reservation_key, reservation_id
+    FROM reservations
+    WHERE namespace = ? AND order_id = ?)";
   std::vector<std::string> keys;
-  for (const Row& row : call.db.run(
-           "SELECT DISTINCT reservation_key, reservation_id FROM reservations WHERE namespace = ? AND order_id = ?",
-           {call.context.namespace_name, order(call.input)})) {
+  for (const Row& row : call.db.run(kOfOrder, {call.context.namespace_name, order(call.input)})) {
     if (!has_field(call.input, "reservation_id") || text(row[1]) == reservation(call.input))
       keys.push_back(text(row[0]));
   }
@@ -190,7 +220,7 @@ json release(EffectCall& call) {
 }
 
 json confirm(EffectCall& call) {
-  int64_t moved = end_reserved(call, own_reservation(call), true);
+  int64_t moved = call.of.empty() ? 0 : end_reserved(call, call.of, true);
   if (moved == 0) {
     for (const std::string& key : reservations(call)) moved += end_reserved(call, key, true);
   }
@@ -224,15 +254,26 @@ json audit(EffectCall& call) {
       {ns})[0];
   const Row returned = call.db.run("SELECT COALESCE(SUM(returned),0) FROM reservations WHERE namespace = ?", {ns})[0];
   json wrong = json::array();
-  const auto suspects = call.db.run(
-      "SELECT s.sku FROM stock s LEFT JOIN (SELECT sku, SUM(CASE state WHEN 'reserved' THEN quantity ELSE 0 END) AS "
-      "reserved, SUM(CASE state WHEN 'shipped' THEN quantity - returned ELSE 0 END) AS shipped FROM reservations WHERE "
-      "namespace "
-      "= ? GROUP BY sku) r ON r.sku = s.sku LEFT JOIN (SELECT sku, SUM(delta) AS on_hand FROM stock_ledger WHERE "
-      "namespace = ? GROUP BY sku) l ON l.sku = s.sku WHERE s.namespace = ? AND (s.loaded <> s.on_hand + s.reserved + "
-      "s.shipped OR s.reserved <> COALESCE(r.reserved,0) OR s.shipped <> COALESCE(r.shipped,0) OR s.on_hand <> "
-      "COALESCE(l.on_hand,0)) ORDER BY s.sku",
-      {ns, ns, ns});
+  static constexpr std::string_view kSuspects = R"(
+    SELECT s.sku
+    FROM stock s
+    LEFT JOIN (
+      SELECT sku,
+             SUM(CASE state WHEN 'reserved' THEN quantity ELSE 0 END) AS reserved,
+             SUM(CASE state WHEN 'shipped' THEN quantity - returned ELSE 0 END) AS shipped
+      FROM reservations
+      WHERE namespace = ?
+      GROUP BY sku) r ON r.sku = s.sku
+    LEFT JOIN (
+      SELECT sku, SUM(delta) AS on_hand
+      FROM stock_ledger
+      WHERE namespace = ?
+      GROUP BY sku) l ON l.sku = s.sku
+    WHERE s.namespace = ?
+      AND (s.loaded <> s.on_hand + s.reserved + s.shipped OR s.reserved <> COALESCE(r.reserved, 0)
+           OR s.shipped <> COALESCE(r.shipped, 0) OR s.on_hand <> COALESCE(l.on_hand, 0))
+    ORDER BY s.sku)";
+  const auto suspects = call.db.run(kSuspects, {ns, ns, ns});
   for (const Row& row : suspects) {
     if (wrong.size() < kListed) wrong.push_back(text(row[0]));
   }
@@ -249,17 +290,26 @@ class Inventory final : public Plugin {
                           .reference = [](const json& input) { return optional_text(input, "load_id"); },
                           .binding = {"items"},
                           .run = load_stock});
-    effect("reserve", {.step = "reserve", .reference = reservation, .binding = {"items"}, .run = reserve});
-    effect("release", {.step = "release", .undoes = "reserve", .reference = reservation, .run = release});
-    effect("confirm", {.step = "confirm", .reference = reservation, .run = confirm});
-    effect("return_stock", {.step = "return", .reference = returned_goods, .binding = {"items"}, .run = return_stock});
-    effect("levels", {.run = levels});
-    effect("audit", {.run = audit});
+    effect("reserve", {.step = "reserve", .reference = reservation_named, .binding = {"items"}, .run = reserve});
+    effect("release", {.step = "release", .undoes = "reserve", .reference = reservation_named, .run = release});
+    effect("confirm", {.step = "confirm",
+                       .of = "reserve",
+                       .of_which = reservation_named,
+                       .reference = reservation_named,
+                       .run = confirm});
+    effect("return_stock", {.step = "return",
+                            .of = "reserve",
+                            .of_which = reservation_named,
+                            .reference = returned_goods,
+                            .binding = {"items"},
+                            .run = return_stock});
+    effect("levels", {.run = levels, .reads = true});
+    effect("audit", {.run = audit, .reads = true});
   }
 
  protected:
   void create_tables(EffectStore& db) override {
-    for (const char* table : {kStock, kReservations, kReservationsOfOrder, kMoves}) db.run(table);
+    for (const std::string_view table : {kStock, kReservations, kReservationsOfOrder, kMoves}) db.run(table);
   }
 };
 

@@ -58,7 +58,7 @@ json Carrier::end(const std::string& key, const std::string& waybill, const std:
   const auto rows =
       db_.run("SELECT state, number, country FROM carrier_waybills WHERE waybill_key = ? FOR UPDATE", {waybill});
   if (rows.empty()) {
-    if (state == "cancelled") record(waybill, {{"closed", true}});
+    if (state == "cancelled" && !find(waybill)) record(waybill, {{"closed", true}});
     return record(key, {{"found", false}});
   }
   if (text(rows[0][0]) == refused_after)

@@ -21,15 +21,28 @@ struct Tariff {
 };
 constexpr Tariff kTariffs[] = {{"economy", 70, 140, 5, 10}, {"standard", 100, 200, 3, 6}, {"express", 220, 400, 1, 2}};
 
-const char* const kWaybills =
-    "CREATE TABLE IF NOT EXISTS waybills (waybill_key VARCHAR(2048) NOT NULL PRIMARY KEY, namespace VARCHAR(255) NOT "
-    "NULL, order_id VARCHAR(1000) NOT NULL, shipment_id VARCHAR(1000) NOT NULL, waybill_id VARCHAR(64) NOT NULL, "
-    "country "
-    "VARCHAR(255) NOT NULL, state VARCHAR(16) NOT NULL)";
-const char* const kWaybillsOfOrder = "CREATE INDEX IF NOT EXISTS waybills_of_order ON waybills (namespace, order_id)";
+constexpr std::string_view kWaybills = R"(
+  CREATE TABLE IF NOT EXISTS waybills (
+    waybill_key VARCHAR(2048) NOT NULL PRIMARY KEY,
+    namespace VARCHAR(255) NOT NULL,
+    order_id VARCHAR(1000) NOT NULL,
+    shipment_id VARCHAR(1000) NOT NULL,
+    waybill_id VARCHAR(64) NOT NULL,
+    country VARCHAR(255) NOT NULL,
+    state VARCHAR(16) NOT NULL
+  ))";
+constexpr std::string_view kWaybillsOfOrder =
+    "CREATE INDEX IF NOT EXISTS waybills_of_order ON waybills (namespace, order_id)";
 
 std::string order(const json& input) { return required_text(input, "order_id"); }
 std::string shipment(const json& input) { return text_or(input, "shipment_id", "order_id"); }
+
+// A shipment of an order, or one of several. Keys of the first form have its id alone.
+EffectId shipment_named(const json& input) {
+  EffectId id = {{"order_id", order(input)}, {"shipment_id", shipment(input)}};
+  id.set_former(shipment(input));
+  return id;
+}
 
 // Asks the carrier what it has done under this effect's key; it acts only if that is nothing.
 template <typename Act>
@@ -39,15 +52,16 @@ json ask_first(EffectCall& call, Act act) {
   return act(carrier);
 }
 
-// The workflow's own waybill, else the order's only one that is not cancelled, else its only one.
-std::string waybill_of(EffectCall& call) {
-  const std::string own =
-      effect_key({call.context.namespace_name, call.context.workflow_id, "ship", shipment(call.input)});
-  if (!call.db.run("SELECT 1 FROM waybills WHERE waybill_key = ?", {own}).empty()) return own;
+// The waybill of that shipment, else the order's only one that is not cancelled, else its only one.
+std::string find_waybill(EffectCall& call) {
+  const auto known = [&] { return !call.db.run("SELECT 1 FROM waybills WHERE waybill_key = ?", {call.of}).empty(); };
+  if (!call.of.empty() && known()) return call.of;
+  static constexpr std::string_view kOfOrder = R"(
+    SELECT waybill_key, shipment_id, state
+    FROM waybills
+    WHERE namespace = ? AND order_id = ?)";
   std::vector<std::string> all, live;
-  for (const Row& row :
-       call.db.run("SELECT waybill_key, shipment_id, state FROM waybills WHERE namespace = ? AND order_id = ?",
-                   {call.context.namespace_name, order(call.input)})) {
+  for (const Row& row : call.db.run(kOfOrder, {call.context.namespace_name, order(call.input)})) {
     if (has_field(call.input, "shipment_id") && text(row[1]) != shipment(call.input)) continue;
     all.push_back(text(row[0]));
     if (text(row[2]) != "cancelled") live.push_back(text(row[0]));
@@ -61,6 +75,10 @@ std::string waybill_of(EffectCall& call) {
   }
   return candidates[0];
 }
+
+// Which waybill it is about is decided before the carrier is asked, and stands.
+json decide_waybill(EffectCall& call) { return find_waybill(call); }
+std::string waybill_of(const EffectCall& call) { return call.decision.get<std::string>(); }
 
 int64_t price(const json& input) {
   int64_t pieces = 0;
@@ -141,7 +159,7 @@ json deliver_in_books(EffectCall& call) {
 }
 
 json track(EffectCall& call) {
-  const Row row = call.db.run("SELECT waybill_id, state FROM waybills WHERE waybill_key = ?", {waybill_of(call)})[0];
+  const Row row = call.db.run("SELECT waybill_id, state FROM waybills WHERE waybill_key = ?", {find_waybill(call)})[0];
   return {{"waybill_id", text(row[0])}, {"state", text(row[1])}};
 }
 
@@ -172,28 +190,33 @@ class Logistics final : public Plugin {
  public:
   Logistics() : Plugin("logistics", "0.1.0") {
     allow_sandbox_faults();
-    effect("quote", {.run = quote});
-    effect("candidates", {.run = candidates});
+    effect("quote", {.run = quote, .reads = true});
+    effect("candidates", {.run = candidates, .reads = true});
     effect("create_waybill", {.step = "ship",
-                              .reference = shipment,
+                              .reference = shipment_named,
                               .binding = {"country"},
                               .partner = create_at_carrier,
                               .run = create_in_books});
     effect("cancel_waybill", {.step = "unship",
                               .undoes = "ship",
-                              .reference = shipment,
+                              .reference = shipment_named,
                               .partner = cancel_at_carrier,
                               .run = cancel_in_books});
-    effect("deliver",
-           {.step = "deliver", .reference = shipment, .partner = deliver_at_carrier, .run = deliver_in_books});
-    effect("track", {.run = track});
-    effect("audit", {.run = audit});
+    effect("deliver", {.step = "deliver",
+                       .of = "ship",
+                       .of_which = shipment_named,
+                       .reference = shipment_named,
+                       .decide = decide_waybill,
+                       .partner = deliver_at_carrier,
+                       .run = deliver_in_books});
+    effect("track", {.of = "ship", .of_which = shipment_named, .run = track, .reads = true});
+    effect("audit", {.run = audit, .reads = true});
   }
 
  protected:
   void create_tables(EffectStore& db) override {
     Carrier::create_tables(db);
-    for (const char* table : {kWaybills, kWaybillsOfOrder}) db.run(table);
+    for (const std::string_view table : {kWaybills, kWaybillsOfOrder}) db.run(table);
   }
 };
 

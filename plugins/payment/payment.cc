@@ -1,4 +1,6 @@
+#include "plugins/payment/audit.h"
 #include "plugins/payment/provider.h"
+#include "plugins/sdk/currency.h"
 #include "plugins/sdk/fields.h"
 #include "plugins/sdk/plugin.h"
 
@@ -9,25 +11,47 @@ namespace skald::plugin::payment {
 namespace {
 
 constexpr int64_t kMostAmount = 1000000000000000;
-constexpr int64_t kMostListed = 1000;
 
-const char* const kPayments =
-    "CREATE TABLE IF NOT EXISTS payments (payment_key VARCHAR(2048) NOT NULL PRIMARY KEY, namespace VARCHAR(255) NOT "
-    "NULL, order_id VARCHAR(1000) NOT NULL, payment_id VARCHAR(1000) NOT NULL, currency VARCHAR(8) NOT NULL, "
-    "authorized "
-    "BIGINT NOT NULL, captured BIGINT NOT NULL, voided BIGINT NOT NULL, refunded BIGINT NOT NULL)";
-const char* const kPaymentsOfOrder = "CREATE INDEX IF NOT EXISTS payments_of_order ON payments (namespace, order_id)";
-const char* const kMoney =
-    "CREATE TABLE IF NOT EXISTS money_ledger (namespace VARCHAR(255) NOT NULL, payment_key VARCHAR(2048) NOT NULL, "
-    "cause "
-    "VARCHAR(16) NOT NULL, amount BIGINT NOT NULL)";
+constexpr std::string_view kPayments = R"(
+  CREATE TABLE IF NOT EXISTS payments (
+    payment_key VARCHAR(2048) NOT NULL PRIMARY KEY,
+    namespace VARCHAR(255) NOT NULL,
+    order_id VARCHAR(1000) NOT NULL,
+    payment_id VARCHAR(1000) NOT NULL,
+    currency VARCHAR(8) NOT NULL,
+    authorized BIGINT NOT NULL,
+    captured BIGINT NOT NULL,
+    voided BIGINT NOT NULL,
+    refunded BIGINT NOT NULL
+  ))";
+constexpr std::string_view kPaymentsOfOrder =
+    "CREATE INDEX IF NOT EXISTS payments_of_order ON payments (namespace, order_id)";
+constexpr std::string_view kMoney = R"(
+  CREATE TABLE IF NOT EXISTS money_ledger (
+    namespace VARCHAR(255) NOT NULL,
+    payment_key VARCHAR(2048) NOT NULL,
+    cause VARCHAR(16) NOT NULL,
+    amount BIGINT NOT NULL
+  ))";
 
 std::string order(const json& input) { return required_text(input, "order_id"); }
 std::string payment_id(const json& input) { return text_or(input, "payment_id", "order_id"); }
 
-std::function<std::string(const json&)> reference(const char* field) {
+// A payment of an order, or one of several. Keys of the first form have its id alone.
+EffectId payment_named(const json& input) {
+  EffectId id = {{"order_id", order(input)}, {"payment_id", payment_id(input)}};
+  id.set_former(payment_id(input));
+  return id;
+}
+
+// What is done with a payment, once or, by a reference, several times.
+Effect::Reference done_with_payment(const char* field) {
   return [field](const json& input) {
-    return has_field(input, field) ? effect_key({payment_id(input), required_text(input, field)}) : payment_id(input);
+    EffectId id = payment_named(input);
+    if (!has_field(input, field)) return id;
+    id.add(field, required_text(input, field));
+    id.set_former(effect_key({payment_id(input), required_text(input, field)}));
+    return id;
   };
 }
 
@@ -44,16 +68,16 @@ json ask_first(EffectCall& call, Act act) {
   return act(provider);
 }
 
-// The workflow's own payment, else the order's only one that still holds money, else its only one.
-std::string payment_of(EffectCall& call) {
-  const std::string own =
-      effect_key({call.context.namespace_name, call.context.workflow_id, "pay", payment_id(call.input)});
-  if (!call.db.run("SELECT 1 FROM payments WHERE payment_key = ?", {own}).empty()) return own;
+// The payment of that id, else the order's only one that still holds money, else its only one.
+std::string find_payment(EffectCall& call) {
+  const auto known = [&] { return !call.db.run("SELECT 1 FROM payments WHERE payment_key = ?", {call.of}).empty(); };
+  if (!call.of.empty() && known()) return call.of;
+  static constexpr std::string_view kOfOrder = R"(
+    SELECT payment_key, payment_id, authorized - voided - refunded
+    FROM payments
+    WHERE namespace = ? AND order_id = ?)";
   std::vector<std::string> all, live;
-  for (const Row& row : call.db.run("SELECT payment_key, payment_id, authorized - voided - refunded FROM payments "
-                                    "WHERE namespace = ? AND order_id "
-                                    "= ?",
-                                    {call.context.namespace_name, order(call.input)})) {
+  for (const Row& row : call.db.run(kOfOrder, {call.context.namespace_name, order(call.input)})) {
     if (has_field(call.input, "payment_id") && text(row[1]) != payment_id(call.input)) continue;
     all.push_back(text(row[0]));
     if (number(row[2]) > 0) live.push_back(text(row[0]));
@@ -68,18 +92,37 @@ std::string payment_of(EffectCall& call) {
   return candidates[0];
 }
 
+// Which payment it is about is decided before the provider is asked, and stands: another payment of the order that
+// comes meanwhile changes nothing.
+json decide_payment(EffectCall& call) {
+  const std::string payment = find_payment(call);
+  const std::string currency =
+      text(call.db.run("SELECT currency FROM payments WHERE payment_key = ?", {payment}).at(0)[0]);
+  if (has_field(call.input, "currency") && !currency.empty() && required_currency(call.input) != currency) {
+    throw ActivityError("CurrencyMismatch",
+                        "the payment of order " + order(call.input) + " is in " + currency + ", and not in " +
+                            required_currency(call.input),
+                        true);
+  }
+  return payment;
+}
+
+std::string payment_of(const EffectCall& call) { return call.decision.get<std::string>(); }
+
 void book(EffectCall& call, const std::string& payment, const std::string& cause, int64_t sum) {
   if (sum == 0) return;
   call.db.run("INSERT INTO money_ledger (namespace, payment_key, cause, amount) VALUES (?, ?, ?, ?)",
               {call.context.namespace_name, payment, cause, sum});
 }
 
-void book_opened(EffectCall& call, const std::string& payment, int64_t authorized, int64_t captured) {
-  call.db.run(
-      "INSERT INTO payments (payment_key, namespace, order_id, payment_id, currency, authorized, captured, voided, "
-      "refunded) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)",
-      {payment, call.context.namespace_name, order(call.input), payment_id(call.input),
-       optional_text(call.input, "currency"), authorized, captured});
+void book_opened(EffectCall& call, const std::string& payment, const std::string& currency, int64_t authorized,
+                 int64_t captured) {
+  static constexpr std::string_view kOpen = R"(
+    INSERT INTO payments (payment_key, namespace, order_id, payment_id, currency, authorized, captured, voided,
+                          refunded)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0))";
+  call.db.run(kOpen, {payment, call.context.namespace_name, order(call.input), payment_id(call.input), currency,
+                      authorized, captured});
   book(call, payment, "authorize", authorized);
   book(call, payment, "capture", captured);
 }
@@ -87,13 +130,13 @@ void book_opened(EffectCall& call, const std::string& payment, int64_t authorize
 template <bool capture>
 json open_at_provider(EffectCall& call) {
   return ask_first(call, [&](Provider& provider) {
-    const Provider::Order opened{call.context.namespace_name, order(call.input), optional_text(call.input, "currency")};
+    const Provider::Order opened{call.context.namespace_name, order(call.input), required_currency(call.input)};
     return provider.authorize(call.key, opened, whole_number(call.input, "amount", 1, kMostAmount), capture);
   });
 }
 
 json open_in_books(EffectCall& call) {
-  book_opened(call, call.key, call.partner["authorized"], call.partner["captured"]);
+  book_opened(call, call.key, required_currency(call.input), call.partner["authorized"], call.partner["captured"]);
   return {{"payment_id", payment_id(call.input)},
           {"authorized", call.partner["authorized"]},
           {"captured", call.partner["captured"]}};
@@ -140,7 +183,7 @@ json cancel_in_books(EffectCall& call) {
   if (!done["found"].get<bool>()) return {{"undone", false}};
   const int64_t voided = done["voided"], refunded = done["refunded"];
   if (!book_end(call, call.undoes, voided, refunded)) {
-    book_opened(call, call.undoes, done["authorized"], done["captured"]);
+    book_opened(call, call.undoes, done.value("currency", ""), done["authorized"], done["captured"]);
     book_end(call, call.undoes, voided, refunded);
   }
   book(call, call.undoes, "void", voided);
@@ -149,72 +192,13 @@ json cancel_in_books(EffectCall& call) {
 }
 
 json query(EffectCall& call) {
-  const Row row =
-      call.db.run("SELECT payment_id, authorized, captured, voided, refunded FROM payments WHERE payment_key = ?",
-                  {payment_of(call)})[0];
-  return {{"payment_id", text(row[0])},
-          {"authorized", number(row[1])},
-          {"captured", number(row[2])},
-          {"voided", number(row[3])},
-          {"refunded", number(row[4])}};
-}
-
-// A page of the sums of each order, from the one after "after".
-json orders(EffectCall& call) {
-  const int64_t limit = has_field(call.input, "limit") ? whole_number(call.input, "limit", 1, kMostListed) : 100;
-  json page = json::array();
-  for (const Row& row : call.db.run("SELECT order_id, SUM(authorized), SUM(captured), SUM(voided), SUM(refunded) FROM "
-                                    "payments WHERE namespace = ? "
-                                    "AND order_id > ? GROUP BY order_id ORDER BY order_id LIMIT ?",
-                                    {call.context.namespace_name, optional_text(call.input, "after"), limit})) {
-    page.push_back({{"order_id", text(row[0])},
-                    {"authorized", number(row[1])},
-                    {"captured", number(row[2])},
-                    {"voided", number(row[3])},
-                    {"refunded", number(row[4])}});
-  }
-  return page;
-}
-
-// How many payments the provider and we do not agree about.
-int64_t unresolved(EffectCall& call) {
-  const std::string& ns = call.context.namespace_name;
-  const int64_t different = number(call.db.run(
-      "SELECT COUNT(*) FROM provider_payments p LEFT JOIN payments o ON o.payment_key = p.payment_key WHERE "
-      "p.account = ? AND (o.payment_key IS NULL OR o.authorized <> p.authorized OR o.captured <> p.captured "
-      "OR o.voided <> p.voided OR o.refunded <> p.refunded)",
-      {ns})[0][0]);
-  const int64_t invented =
-      number(call.db.run("SELECT COUNT(*) FROM payments o WHERE o.namespace = ? AND NOT EXISTS (SELECT 1 FROM "
-                         "provider_payments p WHERE p.payment_key = o.payment_key)",
-                         {ns})[0][0]);
-  return different + invented;
-}
-
-json audit(EffectCall& call) {
-  const std::string& ns = call.context.namespace_name;
-  const Row sums = call.db.run(
-      "SELECT COUNT(*), COALESCE(SUM(authorized),0), COALESCE(SUM(captured),0), COALESCE(SUM(voided),0), "
-      "COALESCE(SUM(refunded),0), COALESCE(SUM(captured + voided > authorized OR refunded > captured),0) FROM payments "
-      "WHERE namespace = ?",
-      {ns})[0];
-  const auto booked = [&](const char* cause) {
-    return number(call.db.run("SELECT COALESCE(SUM(amount),0) FROM money_ledger WHERE namespace = ? AND cause = ?",
-                              {ns, std::string(cause)})[0][0]);
-  };
-  const bool agrees = booked("authorize") == number(sums[1]) && booked("capture") == number(sums[2]) &&
-                      booked("void") == number(sums[3]) && booked("refund") == number(sums[4]);
-  const int64_t disputed = unresolved(call);
-  json result = {{"balanced", number(sums[5]) == 0 && agrees && disputed == 0},
-                 {"payments", number(sums[0])},
-                 {"authorized", number(sums[1])},
-                 {"captured", number(sums[2])},
-                 {"voided", number(sums[3])},
-                 {"refunded", number(sums[4])},
-                 {"open", number(sums[1]) - number(sums[2]) - number(sums[3])},
-                 {"unresolved", disputed}};
-  if (optional_flag(call.input, "per_order")) result["orders"] = orders(call);
-  return result;
+  static constexpr std::string_view kOne = R"(
+    SELECT payment_id, currency, authorized, captured, voided, refunded
+    FROM payments
+    WHERE payment_key = ?)";
+  const Row row = call.db.run(kOne, {find_payment(call)})[0];
+  return {{"payment_id", text(row[0])}, {"currency", text(row[1])}, {"authorized", number(row[2])},
+          {"captured", number(row[3])}, {"voided", number(row[4])}, {"refunded", number(row[5])}};
 }
 
 class Payment final : public Plugin {
@@ -222,38 +206,44 @@ class Payment final : public Plugin {
   Payment() : Plugin("payment", "0.1.0") {
     allow_sandbox_faults();
     effect("charge", {.step = "pay",
-                      .reference = payment_id,
+                      .reference = payment_named,
                       .binding = {"amount", "currency"},
                       .partner = open_at_provider<true>,
                       .run = open_in_books});
     effect("authorize", {.step = "pay",
-                         .reference = payment_id,
+                         .reference = payment_named,
                          .binding = {"amount", "currency"},
                          .partner = open_at_provider<false>,
                          .run = open_in_books});
     effect("capture", {.step = "capture",
-                       .reference = reference("capture_id"),
-                       .binding = {"amount"},
+                       .of = "pay",
+                       .of_which = payment_named,
+                       .reference = done_with_payment("capture_id"),
+                       .binding = {"amount", "currency"},
+                       .decide = decide_payment,
                        .partner = capture_at_provider,
                        .run = capture_in_books});
     effect("refund", {.step = "refund",
-                      .reference = reference("refund_id"),
-                      .binding = {"amount"},
+                      .of = "pay",
+                      .of_which = payment_named,
+                      .reference = done_with_payment("refund_id"),
+                      .binding = {"amount", "currency"},
+                      .decide = decide_payment,
                       .partner = refund_at_provider,
                       .run = refund_in_books});
     effect("cancel", {.step = "cancel",
                       .undoes = "pay",
-                      .reference = payment_id,
+                      .reference = payment_named,
                       .partner = cancel_at_provider,
                       .run = cancel_in_books});
-    effect("query", {.run = query});
-    effect("audit", {.run = audit});
+    effect("query", {.of = "pay", .of_which = payment_named, .run = query, .reads = true});
+    effect("audit", {.run = audit, .reads = true});
   }
 
  protected:
   void create_tables(EffectStore& db) override {
     Provider::create_tables(db);
-    for (const char* table : {kPayments, kPaymentsOfOrder, kMoney}) db.run(table);
+    for (const std::string_view table : {kPayments, kPaymentsOfOrder, kMoney}) db.run(table);
   }
 };
 

@@ -9,16 +9,27 @@ namespace skald::plugin::payment {
 using json = nlohmann::json;
 
 void Provider::create_tables(EffectStore& db) {
-  db.run(
-      "CREATE TABLE IF NOT EXISTS provider_payments (payment_key VARCHAR(2048) NOT NULL PRIMARY KEY, account "
-      "VARCHAR(255) "
-      "NOT NULL, order_id VARCHAR(1000) NOT NULL, currency VARCHAR(8) NOT NULL, authorized BIGINT NOT NULL, captured "
-      "BIGINT NOT NULL, voided BIGINT NOT NULL, refunded BIGINT NOT NULL, CHECK (captured + voided <= authorized), "
-      "CHECK "
-      "(refunded <= captured), CHECK (authorized >= 0 AND captured >= 0 AND voided >= 0 AND refunded >= 0))");
-  db.run(
-      "CREATE TABLE IF NOT EXISTS provider_operations (operation_key VARCHAR(2048) NOT NULL PRIMARY KEY, payment_key "
-      "VARCHAR(2048) NOT NULL, operation VARCHAR(16) NOT NULL, answer TEXT NOT NULL)");
+  db.run(R"(
+    CREATE TABLE IF NOT EXISTS provider_payments (
+      payment_key VARCHAR(2048) NOT NULL PRIMARY KEY,
+      account VARCHAR(255) NOT NULL,
+      order_id VARCHAR(1000) NOT NULL,
+      currency VARCHAR(8) NOT NULL,
+      authorized BIGINT NOT NULL,
+      captured BIGINT NOT NULL,
+      voided BIGINT NOT NULL,
+      refunded BIGINT NOT NULL,
+      CHECK (captured + voided <= authorized),
+      CHECK (refunded <= captured),
+      CHECK (authorized >= 0 AND captured >= 0 AND voided >= 0 AND refunded >= 0)
+    ))");
+  db.run(R"(
+    CREATE TABLE IF NOT EXISTS provider_operations (
+      operation_key VARCHAR(2048) NOT NULL PRIMARY KEY,
+      payment_key VARCHAR(2048) NOT NULL,
+      operation VARCHAR(16) NOT NULL,
+      answer TEXT NOT NULL
+    ))");
 }
 
 std::optional<json> Provider::find(const std::string& key) {
@@ -28,11 +39,15 @@ std::optional<json> Provider::find(const std::string& key) {
 }
 
 std::optional<Money> Provider::payment(const std::string& payment) {
-  const auto rows =
-      db_.run("SELECT authorized, captured, voided, refunded FROM provider_payments WHERE payment_key = ? FOR UPDATE",
-              {payment});
+  static constexpr std::string_view kOne = R"(
+    SELECT currency, authorized, captured, voided, refunded
+    FROM provider_payments
+    WHERE payment_key = ?
+    FOR UPDATE)";
+  const auto rows = db_.run(kOne, {payment});
   if (rows.empty()) return std::nullopt;
-  return Money{number(rows[0][0]), number(rows[0][1]), number(rows[0][2]), number(rows[0][3])};
+  const Row& row = rows[0];
+  return Money{number(row[1]), number(row[2]), number(row[3]), number(row[4]), text(row[0])};
 }
 
 Money Provider::known(const std::string& payment) {
@@ -54,11 +69,10 @@ json Provider::record(const std::string& key, const std::string& payment, const 
 
 json Provider::authorize(const std::string& key, const Order& order, int64_t amount, bool capture) {
   const int64_t captured = capture ? amount : 0;
-  db_.run(
-      "INSERT INTO provider_payments (payment_key, account, order_id, currency, authorized, captured, voided, "
-      "refunded) "
-      "VALUES (?, ?, ?, ?, ?, ?, 0, 0)",
-      {key, order.account, order.order_id, order.currency, amount, captured});
+  static constexpr std::string_view kOpen = R"(
+    INSERT INTO provider_payments (payment_key, account, order_id, currency, authorized, captured, voided, refunded)
+    VALUES (?, ?, ?, ?, ?, ?, 0, 0))";
+  db_.run(kOpen, {key, order.account, order.order_id, order.currency, amount, captured});
   return record(key, key, capture ? "charge" : "authorize", {{"authorized", amount}, {"captured", captured}});
 }
 
@@ -86,11 +100,12 @@ json Provider::refund(const std::string& key, const std::string& payment, std::o
 json Provider::cancel(const std::string& key, const std::string& payment) {
   const auto found = this->payment(payment);
   if (!found) {
-    record(payment, payment, "close", {{"closed", true}});
+    if (!find(payment)) record(payment, payment, "close", {{"closed", true}});
     return record(key, payment, "cancel", {{"found", false}});
   }
   Money money = *found;
   const json answer = {{"found", true},
+                       {"currency", money.currency},
                        {"authorized", money.authorized},
                        {"captured", money.captured},
                        {"voided", money.open()},

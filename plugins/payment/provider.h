@@ -12,6 +12,7 @@ namespace skald::plugin::payment {
 
 struct Money {
   int64_t authorized = 0, captured = 0, voided = 0, refunded = 0;
+  std::string currency;
   int64_t open() const { return authorized - captured - voided; }
   int64_t refundable() const { return captured - refunded; }
   bool operator==(const Money&) const = default;

@@ -16,6 +16,8 @@ Context::Context(const skald_host* host, const skald_task& task, skald_call* cal
       activity_id(copied(task.activity_id)),
       attempt(task.attempt),
       deadline_unix_ms(task.deadline_unix_ms),
+      chain(copied(task.chain)),
+      scheduled_unix_ns(task.scheduled_unix_ns),
       host_(host),
       call_(call),
       executor_(executor),

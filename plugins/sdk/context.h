@@ -25,6 +25,8 @@ class Context : public std::enable_shared_from_this<Context> {
   const std::string namespace_name, workflow_id, workflow_type, run_id, activity_id;
   const int attempt;  // from 1
   const int64_t deadline_unix_ms;
+  const std::string chain;  // the first of the runs that follow each other (continue-as-new, retry, cron, reset)
+  const int64_t scheduled_unix_ns;  // the same on every attempt; 0: not known
 
   json last_heartbeat() const;  // of the attempt before; null when there was none
   void heartbeat(const json& details);

@@ -5,6 +5,8 @@
 #include <random>
 #include <utility>
 
+#include "plugins/sdk/apply_effect.h"
+
 namespace skald::plugin {
 namespace {
 
@@ -13,14 +15,6 @@ constexpr size_t kBatch = 1000;
 constexpr int kAttempts = 6;
 constexpr std::chrono::seconds kPatience(10);
 
-// A key's state. Refused: its compensation came first. A compensated one had been done.
-constexpr int64_t kDone = 1;
-constexpr int64_t kCompensated = 2;
-constexpr int64_t kRefused = 3;
-
-constexpr std::string_view kFind = "SELECT state, binding, outcome FROM effects WHERE effect_key = ?";
-constexpr std::string_view kRecord = "INSERT INTO effects (effect_key, state, binding, outcome) VALUES (?, ?, ?, ?)";
-
 // Who was in our way must not be met again at the same place: some milliseconds, longer each time, and by chance.
 std::chrono::milliseconds pause_after(int attempt) {
   thread_local std::minstd_rand random(std::random_device{}());
@@ -28,23 +22,6 @@ std::chrono::milliseconds pause_after(int attempt) {
 }
 
 }  // namespace
-
-std::string effect_key(std::initializer_list<std::string_view> parts) {
-  std::string key;
-  for (const std::string_view& part : parts) {
-    if (&part != parts.begin()) key += '/';
-    for (const char c : part) {
-      if (c == '/') {
-        key += "%2F";
-      } else if (c == '%') {
-        key += "%25";
-      } else {
-        key += c;
-      }
-    }
-  }
-  return key;
-}
 
 EffectLedger::Stage::Stage(std::function<void(std::vector<Effect>)> work) : work_(std::move(work)) {
   thread_ = std::thread([this] {
@@ -103,9 +80,9 @@ void EffectLedger::Stage::push(std::vector<Effect> effects) {
 }
 
 EffectLedger::EffectLedger(std::unique_ptr<LedgerStore> store) : store_(std::move(store)) {
-  store_->run(
-      "CREATE TABLE IF NOT EXISTS effects (effect_key VARCHAR(2048) NOT NULL PRIMARY KEY, state INTEGER NOT NULL, "
-      "binding TEXT NOT NULL, outcome TEXT NOT NULL) WITHOUT ROWID");
+  EffectBook::create_tables(*store_);
+  book_ = std::make_unique<EffectBook>(*store_);
+  reads_ = std::make_unique<EffectReads>(*store_);
   answers_ = std::make_unique<Stage>([](std::vector<Effect> batch) {
     for (Effect& effect : batch) effect.answer(std::move(effect.outcome), std::move(effect.failure));
   });
@@ -118,6 +95,7 @@ EffectLedger::EffectLedger(std::unique_ptr<LedgerStore> store) : store_(std::mov
 EffectLedger::~EffectLedger() = default;
 
 void EffectLedger::apply(EffectRequest request, Answer answer) {
+  if (request.reads) return reads_->read(std::move(request), std::move(answer));
   writes_->push(Effect{std::move(request), std::move(answer), {}, {}});
 }
 
@@ -143,12 +121,11 @@ void EffectLedger::commit(std::vector<Effect>& batch) {
 }
 
 void EffectLedger::apply_batch(std::vector<Effect>& batch, bool careful) {
-  const auto keys = [&batch] {
+  const auto keys = [this, &batch] {
     std::vector<std::string> all;
     for (const Effect& effect : batch) {
-      for (const std::string* key : {&effect.request.key, &effect.request.undoes}) {
-        if (!key->empty()) all.push_back(*key);
-      }
+      std::vector<std::string> some = keys_of(effect.request, book_->knows_former());
+      std::move(some.begin(), some.end(), std::back_inserter(all));
     }
     return all;
   };
@@ -168,7 +145,9 @@ bool EffectLedger::try_once(Effect& effect) {
   store_->mark();
   bool duplicate = false;
   try {
-    effect.outcome = once(effect.request);
+    const EffectRequest& request = effect.request;
+    effect.outcome =
+        request.key.empty() ? read_effect(*store_, *book_, request) : apply_effect(*store_, *book_, request);
     return true;
   } catch (const RepeatBatch&) {
     throw;
@@ -180,44 +159,6 @@ bool EffectLedger::try_once(Effect& effect) {
   }
   store_->undo();
   return !duplicate;
-}
-
-std::string EffectLedger::once(const EffectRequest& request) {
-  const auto& [key, undoes, binding, partner, run, lose_answer] = request;
-  if (key.empty()) return run(*store_);
-  const auto seen = store_->run(kFind, {key});
-  if (!seen.empty()) {
-    if (number(seen[0][0]) != kDone)
-      throw ActivityError("AlreadyCompensated", key + " was compensated: it is not done any more", true);
-    if (text(seen[0][1]) != binding) {
-      throw ActivityError("IdempotencyConflict",
-                          key + " was done with " + text(seen[0][1]) + ", and is now asked for with " + binding +
-                              ": give what is another effect a reference of its own",
-                          true);
-    }
-    return text(seen[0][2]);
-  }
-  const bool action_recorded = undoes.empty() || close_door(undoes);
-  if (partner) {
-    partner(*store_);
-    store_->mark();
-    if (lose_answer) throw ActivityError("AnswerLost", "the sandbox was told to lose the answer to " + key);
-  }
-  std::string outcome = action_recorded || partner ? run(*store_) : R"({"undone":false})";
-  store_->run(kRecord, {key, kDone, binding, outcome});
-  return outcome;
-}
-
-// From now on the action is refused. False: it was never recorded.
-bool EffectLedger::close_door(const std::string& action) {
-  const auto seen = store_->run(kFind, {action});
-  if (seen.empty()) {
-    store_->run(kRecord, {action, kRefused, std::string(), std::string()});
-    return false;
-  }
-  if (number(seen[0][0]) == kDone)
-    store_->run("UPDATE effects SET state = ? WHERE effect_key = ?", {kCompensated, action});
-  return number(seen[0][0]) != kRefused;
 }
 
 }  // namespace skald::plugin

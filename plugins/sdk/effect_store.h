@@ -51,7 +51,19 @@ class LedgerStore : public EffectStore {
   virtual void undo() = 0;
   virtual void commit() = 0;
   virtual void rollback() noexcept = 0;
+  // Another connection to the same tables that reads: from begin() to commit() they stand still as they were committed.
+  // Thread-safe, unlike the rest.
+  virtual std::unique_ptr<LedgerStore> reader() const = 0;
+  // Whether a table has a column: what tables of an older program lack is added.
+  virtual bool has_column(std::string_view table, std::string_view column) = 0;
 };
+
+// A store's version: of the plugin's tables, and of the ledger's, which brings its own up to date. Programs that do not
+// know the ledger's refuse the store.
+inline constexpr int64_t kLedgerVersion = 1;
+inline constexpr int64_t stored_version(int64_t schema) { return schema + kLedgerVersion * 65536; }
+// Throws std::runtime_error if `found` is not one that a plugin with tables of version `schema` can take.
+void check_version(const std::string& store, int64_t found, int64_t schema, const std::string& other_place);
 
 // WAL, synchronous=FULL; the file is made when it is not there. `schema` is the version of the tables that the caller
 // makes: a file with another one is refused, untouched.

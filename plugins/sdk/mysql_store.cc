@@ -18,7 +18,9 @@ namespace {
 // savepoint before the first that writes of each effect.
 class MysqlStore final : public LedgerStore {
  public:
-  MysqlStore(const MysqlLogin& login, int schema) : session_(login) {
+  // One that reads.
+  explicit MysqlStore(const MysqlLogin& login) : login_(login), reads_(true), session_(login) {}
+  MysqlStore(const MysqlLogin& login, int schema) : login_(login), session_(login) {
     session_.connect();
     check_schema(schema);
   }
@@ -28,6 +30,11 @@ class MysqlStore final : public LedgerStore {
     broken_.reset();
     if (std::exchange(unfit_, false)) session_.drop();
     session_.connect();
+    if (reads_) {
+      send("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+      send("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+      return;
+    }
     answers_.begin(keys());
     mode_ = careful ? Mode::kCareful : Mode::kFast;
     sent_ = false;
@@ -40,6 +47,7 @@ class MysqlStore final : public LedgerStore {
     if (values.size() != statement.parameters())
       throw std::runtime_error(std::string(sql) + " was given " + std::to_string(values.size()) + " parameters");
     if (broken_) throw *broken_;
+    if (reads_ && !statement.reads()) throw std::runtime_error("what only reads must not run " + std::string(sql));
     if (mode_ == Mode::kFast && !statement.inserts_into().empty()) return insert_later(statement, std::move(values));
     if (pending_.concerns(statement, values)) send_pending(&statement);
     if (statement.is_lookup() && std::holds_alternative<std::string>(values[0])) return look_up(statement, values);
@@ -86,6 +94,16 @@ class MysqlStore final : public LedgerStore {
     }
     mode_ = Mode::kDirect;
     answers_.begin({});
+  }
+
+  std::unique_ptr<LedgerStore> reader() const override { return std::make_unique<MysqlStore>(login_); }
+
+  bool has_column(std::string_view table, std::string_view column) override {
+    static constexpr std::string_view kColumn = R"(
+      SELECT 1
+      FROM information_schema.columns
+      WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?)";
+    return !run(kColumn, {std::string(table), std::string(column)}).empty();
   }
 
  private:
@@ -197,17 +215,16 @@ class MysqlStore final : public LedgerStore {
     if (count(kTables) > 0 && count(std::string(kTables) + std::string(kOurs)) == 0)
       throw std::runtime_error(session_.name() + " holds tables that no plugin made: name another database");
     run("CREATE TABLE IF NOT EXISTS plugin_schema (id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL)", {});
-    run("INSERT IGNORE INTO plugin_schema VALUES (1, ?)", {schema});
+    run("INSERT IGNORE INTO plugin_schema VALUES (1, ?)", {stored_version(schema)});
     session_.commit();
     const int64_t found = number(run("SELECT version FROM plugin_schema", {})[0][0]);
-    if (found != schema) {
-      throw std::runtime_error(session_.name() + " holds tables of version " + std::to_string(found) +
-                               ", this plugin needs " + std::to_string(schema) +
-                               ": use the plugin that wrote it, or move the tables to another database");
-    }
+    check_version(session_.name(), found, schema, "the tables to another database");
+    if (found != stored_version(schema)) run("UPDATE plugin_schema SET version = ?", {stored_version(schema)});
     session_.commit();
   }
 
+  const MysqlLogin login_;
+  const bool reads_ = false;  // in one consistent snapshot, and nothing else
   MysqlSession session_;
   std::unordered_map<std::string, std::unique_ptr<SqlStatement>, TextHash, std::equal_to<>> statements_;
   Mode mode_ = Mode::kDirect;

@@ -26,6 +26,15 @@ MysqlLogin read_login(std::string_view given) {
 
 }  // namespace
 
+void check_version(const std::string& store, int64_t found, int64_t schema, const std::string& other_place) {
+  if (found / 65536 > kLedgerVersion)
+    throw std::runtime_error(store + " was written by a newer program: use that one, or a backup from before");
+  if (found % 65536 == schema) return;
+  throw std::runtime_error(store + " holds tables of version " + std::to_string(found % 65536) +
+                           ", this plugin needs " + std::to_string(schema) +
+                           ": use the plugin that wrote it, or move " + other_place);
+}
+
 std::unique_ptr<LedgerStore> open_plugin_store(const std::string& data_path, const std::string& plugin, int schema) {
   if (!data_path.starts_with(kMysql)) return open_sqlite_store(data_path + "." + plugin + ".sqlite", schema);
   MysqlLogin login = read_login(std::string_view(data_path).substr(kMysql.size()));

@@ -27,18 +27,28 @@ struct EffectCall {
   const Context& context;
   const std::string& key;     // the effect's own
   const std::string& undoes;  // a compensation: its action's key
+  const std::string& of;      // the key of what it goes on with, as it was done last; empty: there is none under its id
+  json decision;              // what `decide` said, on this attempt or an earlier one; null when there is none
   json partner;               // what `partner` answered; null when there is none
 };
 
-// An effect on the plugin's tables, through the ledger: effect_ledger.h has the rules. Its key is
-// namespace / workflow id / step / reference.
+// An effect on the plugin's tables, through the ledger: effect_request.h has the rules. What it is known by is its
+// namespace, step and reference, whoever asks for it.
 struct Effect {
-  std::string step;    // names the effect, e.g. "reserve"; empty: a read, which is not recorded
-  std::string undoes;  // a compensation: the step of its action, of the same workflow and reference
-  std::function<std::string(const json& input)> reference;  // which one of the workflow's; none: one a workflow
+  using Reference = std::function<EffectId(const json& input)>;
+  enum class Scope { kNamespace, kWorkflow };
+
+  std::string step;                  // names the effect, e.g. "reserve"; empty: it is not recorded
+  std::string undoes;                // a compensation: the step of its action, of the same reference
+  std::string of;                    // the step of what it goes on with, e.g. a capture with a payment
+  Reference of_which;                // and its reference
+  Reference reference;               // which one; none, or an empty one: one a workflow
+  Scope scope = Scope::kNamespace;   // kWorkflow: references are the workflow's own, and others' mean something else
   std::vector<std::string> binding;  // fields of the input that must not differ when the effect is asked for again
+  std::function<json(EffectCall&)> decide;  // before the partner is asked, once for all attempts
   std::function<json(EffectCall&)> partner;
   std::function<json(EffectCall&)> run;
+  bool reads = false;  // it has no step and changes nothing: it is done beside the writers, on what was committed
 };
 
 // What authors derive from. The constructor registers activities; everything else is called by the host through the C
@@ -68,8 +78,8 @@ class Plugin {
   // reference to a secret in the file, and the secret in config().
   void settings(json properties, std::vector<std::string> required = {});
 
-  // What an async activity waits for. apply() sends an effect, or a read, through the ledger, as effect() does: its key
-  // is namespace / workflow id / step / reference(input). It is not cut short by a cancellation. sleep() ends early
+  // What an async activity waits for. apply() sends an effect, or a read, through the ledger, as effect() does: It is
+  // not cut short by a cancellation. sleep() ends early
   // with ActivityCancelled.
   Async<json> apply(Context& context, Effect effect, json input);
   static Async<void> sleep(Context& context, std::chrono::milliseconds length);

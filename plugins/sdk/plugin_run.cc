@@ -26,6 +26,26 @@ std::string binding_text(const Effect& effect, const std::string& activity, cons
   return fields.dump();
 }
 
+// What an effect is called. Namespaces have a name, so keys that begin with '/' are none of the first form.
+struct Naming {
+  const Effect& effect;
+  const std::string &namespace_name, &workflow;
+
+  std::string key(const std::string& step, const EffectId& id) const {
+    if (effect.scope == Effect::Scope::kWorkflow) return former(step, id);
+    std::vector<std::string> parts = {"", namespace_name, step};
+    if (id.empty()) {
+      parts.push_back("workflow=" + workflow);
+    } else {
+      for (std::string& part : id.parts()) parts.push_back(std::move(part));
+    }
+    return effect_key(parts);
+  }
+  std::string former(const std::string& step, const EffectId& id) const {
+    return effect_key({namespace_name, workflow, step, id.former()});
+  }
+};
+
 ActivityError error_from(const ActivityFailure& failure) {
   return {failure.type, failure.message, failure.non_retryable,
           failure.details.empty() ? json() : json::parse(failure.details), failure.next_retry_delay_ms};
@@ -47,28 +67,50 @@ void Plugin::run_activity(const std::shared_ptr<Context>& context, const Entry& 
 struct Plugin::Applied {
   std::shared_ptr<Context> context;
   Effect effect;
-  json input, partner = nullptr;
-  std::string key = {}, undoes = {};
+  json input, decision = nullptr, partner = nullptr;
+  EffectNames names = {};
 
-  EffectCall call(EffectStore& db) { return {db, input, *context, key, undoes, partner}; }
+  EffectCall call(EffectStore& db) {
+    return {db, input, *context, names.key, names.undoes, names.of, decision, partner};
+  }
 };
 
 EffectRequest Plugin::effect_request(const std::shared_ptr<Applied>& applied) {
   EffectRequest request;
   const Effect& effect = applied->effect;
   const Context& context = *applied->context;
-  if (!effect.step.empty()) {
-    const std::string reference = effect.reference ? effect.reference(applied->input) : "";
-    // A compensation may be asked for by another workflow than the one that acted.
-    const std::string workflow =
-        effect.undoes.empty() ? context.workflow_id : optional_text(applied->input, "workflow_id", context.workflow_id);
-    request.key = effect_key({context.namespace_name, workflow, effect.step, reference});
-    if (!effect.undoes.empty())
-      request.undoes = effect_key({context.namespace_name, workflow, effect.undoes, reference});
-    request.binding = binding_text(effect, context.activity, applied->input);
+  const json& input = applied->input;
+  request.asker = {context.workflow_id, context.run_id, context.chain, context.scheduled_unix_ns};
+  // A compensation may be asked for by another workflow than the one that acted.
+  if (!effect.undoes.empty()) request.on_behalf_of = optional_text(input, "workflow_id");
+  const std::string& workflow = request.on_behalf_of.empty() ? context.workflow_id : request.on_behalf_of;
+  const Naming naming{effect, context.namespace_name, workflow};
+  if (!effect.of.empty()) {
+    const EffectId which = effect.of_which(input);
+    request.of = naming.key(effect.of, which);
+    request.former_of = naming.former(effect.of, which);
   }
-  applied->key = request.key;
-  applied->undoes = request.undoes;
+  if (!effect.step.empty()) {
+    const EffectId id = effect.reference ? effect.reference(input) : EffectId();
+    request.key = naming.key(effect.step, id);
+    request.former_key = naming.former(effect.step, id);
+    if (!effect.undoes.empty()) {
+      request.undoes = naming.key(effect.undoes, id);
+      request.former_undoes = naming.former(effect.undoes, id);
+    }
+    request.binding = binding_text(effect, context.activity, input);
+  }
+  request.reads = effect.reads && effect.step.empty();
+  request.named = [applied](const EffectNames& names) {
+    applied->names = names;
+    applied->decision = names.decision.empty() ? json() : json::parse(names.decision);
+  };
+  if (effect.decide) {
+    request.decide = [applied](EffectStore& db) {
+      EffectCall seen = applied->call(db);
+      return outcome_text(applied->effect.decide(seen));
+    };
+  }
   if (effect.partner) {
     request.partner = [applied](EffectStore& db) {
       EffectCall seen = applied->call(db);

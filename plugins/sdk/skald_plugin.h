@@ -1,6 +1,6 @@
 #pragma once
 
-/* Skald's plugin interface, version 2: plain C. A plugin is a shared object that exports `skald_plugin_entry`.
+/* Skald's plugin interface, version 3: plain C. A plugin is a shared object that exports `skald_plugin_entry`.
  * Texts are UTF-8, not terminated, and live as long as the call that passes them. No exception may cross. */
 #include <stddef.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define SKALD_PLUGIN_ABI 2u
+#define SKALD_PLUGIN_ABI 3u
 
 typedef struct skald_text {
   const char* data;
@@ -54,6 +54,8 @@ typedef struct skald_task {
   skald_text heartbeat_details_json; /* of the attempt before, or empty */
   int32_t attempt;                   /* from 1 */
   int64_t deadline_unix_ms;          /* then the host answers by itself; a later answer is dropped */
+  skald_text chain;                  /* the first of the runs that follow each other, or empty: not known */
+  int64_t scheduled_unix_ns;         /* when the activity was scheduled, the same on every attempt; 0: not known */
 } skald_task;
 
 typedef struct skald_plugin {

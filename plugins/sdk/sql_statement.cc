@@ -99,7 +99,7 @@ void SqlStatement::translate_definition(SqlTokens& tokens) {
     index_table_ = tokens[index + 6].text;
     tokens.erase(index + 1, index + 4);
   }
-  if (!tokens.starts(0, {"CREATE", "TABLE"})) return;
+  if (!tokens.starts(0, {"CREATE", "TABLE"}) && !tokens.starts(0, {"ALTER", "TABLE"})) return;
   if (const size_t end = tokens.find("WITHOUT"); tokens.is(end + 1, "ROWID")) tokens.erase(end, end + 2);
   for (size_t at = 0; at < tokens.size(); ++at) {
     if (tokens[at].kind != SqlToken::kWord) continue;

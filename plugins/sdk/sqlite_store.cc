@@ -1,3 +1,4 @@
+#include <cctype>
 #include <functional>
 #include <stdexcept>
 #include <unordered_map>
@@ -16,21 +17,22 @@ constexpr const char* kCheckpoint = "PRAGMA wal_autocheckpoint=4000";
 
 // One transaction at a time writes here: there is nothing to lock a row against.
 std::string_view without_lock(std::string_view sql) {
-  constexpr std::string_view kLock = " FOR UPDATE";
-  return sql.ends_with(kLock) ? sql.substr(0, sql.size() - kLock.size()) : sql;
+  constexpr std::string_view kLock = "FOR UPDATE";
+  const bool locks = sql.ends_with(kLock) && sql.size() > kLock.size() &&
+                     std::isspace(static_cast<unsigned char>(sql[sql.size() - kLock.size() - 1])) != 0;
+  return locks ? sql.substr(0, sql.size() - kLock.size()) : sql;
 }
 
 // The ledger's transactions need no help of ours here: a statement costs a microsecond.
 class SqliteStore final : public LedgerStore {
  public:
+  // One that reads.
+  explicit SqliteStore(const std::string& path) : path_(path), reads_(true) {
+    open(SQLITE_OPEN_READONLY);
+    run("PRAGMA cache_size=-8192", {});
+  }
   SqliteStore(const std::string& path, int schema) : path_(path) {
-    if (sqlite3_open(path.c_str(), &db_) != SQLITE_OK) {
-      const std::string reason = sqlite3_errmsg(db_);
-      sqlite3_close(db_);
-      throw std::runtime_error("cannot open " + path + ": " + reason +
-                               "; its folder must be there, and both must be writable");
-    }
-    sqlite3_busy_timeout(db_, 5000);
+    open(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     try {
       check_schema(schema);
       run("PRAGMA journal_mode=WAL", {});
@@ -64,7 +66,7 @@ class SqliteStore final : public LedgerStore {
 
   int64_t changed() override { return sqlite3_changes64(db_); }
 
-  void begin(const Keys&, bool) override { run("BEGIN IMMEDIATE", {}); }
+  void begin(const Keys&, bool) override { run(reads_ ? "BEGIN" : "BEGIN IMMEDIATE", {}); }
 
   void mark() override {
     release_savepoint();
@@ -91,7 +93,23 @@ class SqliteStore final : public LedgerStore {
     }
   }
 
+  std::unique_ptr<LedgerStore> reader() const override { return std::make_unique<SqliteStore>(path_); }
+
+  bool has_column(std::string_view table, std::string_view column) override {
+    return !run("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", {std::string(table), std::string(column)}).empty();
+  }
+
  private:
+  void open(int flags) {
+    if (sqlite3_open_v2(path_.c_str(), &db_, flags, nullptr) != SQLITE_OK) {
+      const std::string reason = sqlite3_errmsg(db_);
+      sqlite3_close(db_);
+      throw std::runtime_error("cannot open " + path_ + ": " + reason +
+                               "; its folder must be there, and both must be writable");
+    }
+    sqlite3_busy_timeout(db_, 5000);
+  }
+
   void set_savepoint() {
     marked_ = false;
     run("SAVEPOINT effect", {});
@@ -114,12 +132,8 @@ class SqliteStore final : public LedgerStore {
   void check_schema(int schema) {
     const int64_t found = number(run("PRAGMA user_version", {})[0][0]);
     const bool empty = number(run("SELECT COUNT(*) FROM sqlite_master", {})[0][0]) == 0;
-    if (empty) {
-      run("PRAGMA user_version=" + std::to_string(schema), {});
-    } else if (found != schema) {
-      throw std::runtime_error(path_ + " holds tables of version " + std::to_string(found) + ", this plugin needs " +
-                               std::to_string(schema) + ": use the plugin that wrote it, or move the file away");
-    }
+    if (!empty) check_version(path_, found, schema, "the file away");
+    if (found != stored_version(schema)) run("PRAGMA user_version=" + std::to_string(stored_version(schema)), {});
   }
 
   sqlite3_stmt* prepared(std::string_view sql) {
@@ -168,7 +182,8 @@ class SqliteStore final : public LedgerStore {
     db_ = nullptr;
   }
 
-  std::string path_;
+  const std::string path_;
+  const bool reads_ = false;
   sqlite3* db_ = nullptr;
   bool marked_ = false;     // the next statement that writes needs a savepoint before it
   bool savepoint_ = false;  // it is set

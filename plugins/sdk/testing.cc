@@ -14,6 +14,11 @@ TestHost* current = nullptr;  // the one whose plugin runs, for its log
 
 json parsed(skald_text text) { return text.size == 0 ? json() : json::parse(copied(text)); }
 
+int64_t scheduled_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
 void check_config(const skald_plugin* plugin, const json& config) {
   if (plugin->config_schema == nullptr) return;
   std::string mistakes;
@@ -144,8 +149,9 @@ std::shared_ptr<RunningAttempt> TestHost::start(const Attempt& attempt) {
     std::lock_guard lock(mutex_);
     attempts_.push_back(running);
   }
-  const std::string input = attempt.input.dump(), run_id = "run-of-" + attempt.workflow_id,
-                    key = run_id + "/" + attempt.activity_id,
+  const std::string input = attempt.input.dump(),
+                    run_id = attempt.run_id.empty() ? "run-of-" + attempt.workflow_id : attempt.run_id,
+                    chain = attempt.chain.empty() ? run_id : attempt.chain, key = run_id + "/" + attempt.activity_id,
                     details = attempt.heartbeat_details.is_null() ? "" : attempt.heartbeat_details.dump();
   const int64_t deadline =
       std::chrono::duration_cast<std::chrono::milliseconds>(running->deadline_.time_since_epoch()).count();
@@ -159,7 +165,9 @@ std::shared_ptr<RunningAttempt> TestHost::start(const Attempt& attempt) {
                            lent(attempt.activity_id),
                            lent(details),
                            attempt.number,
-                           deadline};
+                           deadline,
+                           lent(chain),
+                           scheduled_now()};
   plugin_->execute(&task, reinterpret_cast<skald_call*>(running.get()));
   return running;
 }

@@ -24,6 +24,8 @@ struct Attempt {
   std::string workflow_id = "workflow-1", activity_id = "1", namespace_name = "default", workflow_type = "test";
   std::chrono::milliseconds timeout = std::chrono::seconds(60);
   json heartbeat_details = nullptr;  // of the attempt before
+  std::string run_id;                // "run-of-" and the workflow's id, if it is empty
+  std::string chain;                 // the first run's id, if the run follows another; else it is its own first
 };
 
 // What became of it.

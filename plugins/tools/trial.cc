@@ -64,6 +64,7 @@ worker::wire::PollActivityTaskQueueResponse task_of(const Trial& trial, int atte
   task.mutable_workflow_type()->set_name("trial");
   task.mutable_workflow_execution()->set_workflow_id(trial.workflow_id);
   task.mutable_workflow_execution()->set_run_id("run-of-" + trial.workflow_id);
+  (*task.mutable_header()->mutable_fields())["skald-first-run-id"].set_data(task.workflow_execution().run_id());
   task.set_activity_id("1");
   *task.mutable_start_to_close_timeout() = cli::to_proto(trial.timeout);
   if (!trial.input.empty()) {

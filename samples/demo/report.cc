@@ -71,8 +71,12 @@ bool print_report(const Intake& intake, const Day& day, const std::string& audit
   fmt::print("stock, units\n");
   bool good = print_books(audit, "stock", {"loaded", "on_hand", "reserved", "shipped", "returned"}, false);
   fmt::print("money\n");
-  good &= print_books(audit, "money", {"authorized", "captured", "voided", "refunded"}, true);
-  const json money = audit.value("money", json::object());
+  good &= print_books(audit, "money", {}, true);
+  const json currencies = audit.value("money", json::object()).value("currencies", json::object());
+  const json money = currencies.value("GBP", json::object());
+  good &= currencies.size() <= 1;  // the shop sells in pounds
+  for (const char* name : {"authorized", "captured", "voided", "refunded"})
+    line(name, pounds(money.value(name, int64_t{0})));
   const int64_t kept = money.value("captured", int64_t{0}) - money.value("refunded", int64_t{0});
   line("kept, by the orders' outcomes", pounds(captured - refunded));
   const bool agrees = kept == captured - refunded;

@@ -61,7 +61,7 @@ def test_a_killed_server_finishes_its_orders_after_the_restart(tmp_path):
         assert Counter(result["outcome"] for result in results) == {"confirmed": 200}
         books = await audit(client)
         assert books["stock"]["balanced"] and books["money"]["balanced"]
-        assert books["stock"]["shipped"] == 400 and books["money"]["captured"] == 200 * 200
+        assert books["stock"]["shipped"] == 400 and books["money"]["currencies"]["GBP"]["captured"] == 200 * 200
 
     asyncio.run(run())
     server.stop()

@@ -55,7 +55,7 @@ async def all_confirmed(client, handles):
     assert Counter(result["outcome"] for result in results) == {"confirmed": len(handles)}
     books = await client.execute_workflow("ledger_audit", {}, id="audit", task_queue=QUEUE)
     assert books["stock"]["balanced"] and books["money"]["balanced"]
-    assert books["stock"]["shipped"] == 2 * len(handles) and books["money"]["captured"] == 200 * len(handles)
+    assert books["stock"]["shipped"] == 2 * len(handles) and books["money"]["currencies"]["GBP"]["captured"] == 200 * len(handles)
 
 
 def test_orders_and_queries_run_in_a_remote_worker(tmp_path):

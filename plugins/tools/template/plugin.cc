@@ -10,7 +10,7 @@ namespace {
 
 std::string wish_id(const json& input) { return required_text(input, "wish_id"); }
 
-// An effect: happens once for each workflow and wish_id, however often it is asked for.
+// An effect: happens once for each wish_id, whoever asks for it and however often it is asked for.
 json wish(EffectCall& call) {
   const std::string article = required_text(call.input, "article");
   const int64_t quantity = whole_number(call.input, "quantity", 1, 1000000);

@@ -76,9 +76,12 @@ void add_sums(const std::deque<Promise>& promises, const json& books, Verdict& v
   const auto found = [&](const char* book, const char* sum) {
     return books.value(book, json::object()).value(sum, int64_t{-1});
   };
-  const int64_t kept = found("money", "captured") - found("money", "refunded");
+  const json currencies = books.value("money", json::object()).value("currencies", json::object());
+  const json pounds = currencies.size() == 1 ? currencies.value("GBP", json::object()) : json::object();
+  const auto sum = [&pounds](const char* name) { return pounds.value(name, int64_t{0}); };
+  const int64_t kept = sum("captured") - sum("refunded");
   verdict.sums = {{"pence kept", money, kept},
-                  {"pence authorized and left so", 0, found("money", "open")},
+                  {"pence authorized and left so", 0, sum("open")},
                   {"units shipped", goods, found("stock", "shipped")},
                   {"units reserved and left so", 0, found("stock", "reserved")},
                   {"parcels under way", parcels, found("shipments", "open")}};

@@ -1,6 +1,7 @@
 #include "plugins/sdk/effect_ledger.h"
 
 #include <future>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -157,6 +158,170 @@ TEST_F(EffectLedgerTest, KeysOfDifferentPartsDiffer) {
   EXPECT_NE(effect_key({"a%2Fb"}), effect_key({"a/b"}));
   EXPECT_NE(effect_key({"a", ""}), effect_key({"a"}));
   EXPECT_NE(effect_key({"", "a"}), effect_key({"a", ""}));
+}
+
+TEST_F(EffectLedgerTest, ReadsGoOnBesideTheWriters) {
+  outcome({.key = "a", .run = add});
+  const auto count_beside = [this] {
+    return ask(
+        {.run = [](EffectStore& db) { return std::to_string(number(db.run("SELECT COUNT(*) FROM ours")[0][0])); },
+         .reads = true});
+  };
+  std::promise<void> begun, go;
+  auto writing = ask({.key = "b", .run = [&](EffectStore& db) {
+                        add(db);
+                        begun.set_value();
+                        go.get_future().wait();
+                        return std::string("added");
+                      }});
+  begun.get_future().wait();
+  EXPECT_EQ(count_beside().get(), "1") << "it waits for no writer, and sees what was committed";
+  std::promise<void> reading, end;
+  auto audit = ask({.run =
+                        [&](EffectStore& db) {
+                          const auto rows = [&db] { return number(db.run("SELECT COUNT(*) FROM ours")[0][0]); };
+                          const int64_t before = rows();
+                          reading.set_value();
+                          end.get_future().wait();
+                          return std::to_string(rows() - before);
+                        },
+                    .reads = true});
+  reading.get_future().wait();
+  go.set_value();
+  EXPECT_EQ(writing.get(), "added") << "no writer waits for a read";
+  EXPECT_EQ(outcome({.key = "c", .run = add}), "added");
+  end.set_value();
+  EXPECT_EQ(audit.get(), "0") << "the tables stand still for a read";
+  EXPECT_EQ(count_beside().get(), "3") << "what was answered before is seen";
+}
+
+TEST_F(EffectLedgerTest, ReadThatWritesIsAnErrorAndWritesNothing) {
+  EXPECT_EQ(outcome({.run = add, .reads = true}), "std::runtime_error");
+  EXPECT_EQ(count(), 0);
+  EXPECT_EQ(outcome({.run = [](EffectStore& db) { return db.run("SELECT 1"), std::string("read"); }, .reads = true}),
+            "read")
+      << "the connection goes on";
+}
+
+TEST_F(EffectLedgerTest, FieldsOfAnIdDoNotMeet) {
+  using Parts = std::vector<std::string>;
+  const std::vector<Parts> ids = {EffectId("a/b").parts(),         EffectId({{"a", "b"}}).parts(),
+                                  EffectId({{"", "a=b"}}).parts(), EffectId({{"a", ""}, {"b", ""}}).parts(),
+                                  EffectId({{"a", ""}}).parts(),   EffectId({{"a", "/b="}}).parts(),
+                                  EffectId("a=b").parts()};
+  std::set<std::string> keys;
+  for (const Parts& id : ids) keys.insert(effect_key(id));
+  EXPECT_EQ(keys.size(), ids.size() - 1) << "a field without a name is a plain text";
+}
+
+TEST_F(EffectLedgerTest, BothContentsAreNamedWhenTheyDiffer) {
+  std::promise<std::string> told;
+  outcome({.key = "pay/1", .binding = "100 EUR", .run = add});
+  ledger_->apply({.key = "pay/1", .binding = "200 EUR", .run = add},
+                 [&told](const std::string&, auto failure) { told.set_value(failure->message); });
+  EXPECT_THAT(told.get_future().get(), testing::AllOf(testing::HasSubstr("100 EUR"), testing::HasSubstr("200 EUR"),
+                                                      testing::HasSubstr("pay/1")));
+}
+
+TEST_F(EffectLedgerTest, WhatWasDecidedStandsForLaterAttempts) {
+  std::string decided;
+  const auto request = [&](const std::string& decision, bool lost) {
+    return EffectRequest{.key = "refund/1",
+                         .decide = [decision](EffectStore&) { return decision; },
+                         .partner = add_theirs,
+                         .run = add,
+                         .lose_answer = lost,
+                         .named = [&decided](const EffectNames& names) { decided = names.decision; }};
+  };
+  EXPECT_EQ(outcome(request("the first payment", true)), "AnswerLost");
+  reopen();
+  EXPECT_EQ(outcome(request("another payment", false)), "added");
+  EXPECT_EQ(decided, "the first payment");
+}
+
+TEST_F(EffectLedgerTest, WhatOurBooksRefuseAfterThePartnerActedKeepsItsDecision) {
+  std::string decided;
+  const auto request = [&](const std::string& decision, bool fail) {
+    return EffectRequest{.key = "refund/1",
+                         .decide = [decision](EffectStore&) { return decision; },
+                         .partner = add_theirs,
+                         .run = [fail](EffectStore& db) -> std::string {
+                           add(db);
+                           if (fail) throw ActivityError("No", "no");
+                           return "added";
+                         },
+                         .named = [&decided](const EffectNames& names) { decided = names.decision; }};
+  };
+  EXPECT_EQ(outcome(request("the first payment", true)), "No");
+  EXPECT_EQ(count(), 0);
+  EXPECT_EQ(outcome(request("another payment", false)), "added");
+  EXPECT_EQ(decided, "the first payment");
+  EXPECT_EQ(count(), 1);
+}
+
+// The ledger's table as its first version made it, with an effect of an open workflow in each state.
+class FormerLedgerTest : public EffectLedgerTest {
+ protected:
+  FormerLedgerTest() {
+    ask({.run = [](EffectStore& db) {
+      db.run(plugins::TestStore::is_mysql ? "UPDATE plugin_schema SET version = 1" : "PRAGMA user_version=1");
+      db.run("DROP TABLE effects");
+      db.run("DROP TABLE effect_claims");
+      db.run(
+          "CREATE TABLE effects (effect_key VARCHAR(2048) NOT NULL PRIMARY KEY, state INTEGER NOT NULL, "
+          "binding TEXT NOT NULL, outcome TEXT NOT NULL) WITHOUT ROWID");
+      db.run("INSERT INTO effects VALUES ('default/w/pay/1', 1, '100', 'paid before')");
+      db.run("INSERT INTO effects VALUES ('default/w/pay/2', 2, '100', 'paid before')");
+      db.run("INSERT INTO effects VALUES ('default/w/cancel/2', 1, '', 'cancelled before')");
+      return std::string();
+    }}).get();
+    reopen();
+  }
+  EffectRequest pay(const std::string& id, const std::string& workflow = "w") {
+    return {.key = "/default/pay/=" + id,
+            .binding = "100",
+            .run = add,
+            .asker = {workflow, "run of " + workflow, "run of " + workflow, 1},
+            .former_key = "default/" + workflow + "/pay/" + id,
+            .named = [this](const EffectNames& names) { names_ = names; }};
+  }
+  EffectRequest cancel(const std::string& id) {
+    EffectRequest request = pay(id);
+    request.key = "/default/cancel/=" + id;
+    request.undoes = "/default/pay/=" + id;
+    request.binding = "";
+    request.former_key = "default/w/cancel/" + id;
+    request.former_undoes = "default/w/pay/" + id;
+    return request;
+  }
+  EffectNames names_;
+};
+
+TEST_F(FormerLedgerTest, RetryOfAnOpenWorkflowFindsWhatItDid) {
+  EXPECT_EQ(outcome(pay("1")), "paid before");
+  EXPECT_EQ(count(), 0);
+  EXPECT_EQ(outcome(pay("1")), "paid before");
+}
+
+TEST_F(FormerLedgerTest, CompensationUndoesUnderTheNameThatTheTablesHave) {
+  EXPECT_EQ(outcome(cancel("1")), "added");
+  EXPECT_EQ(names_.undoes, "default/w/pay/1");
+  EXPECT_EQ(outcome(pay("1")), "AlreadyCompensated");
+  EXPECT_EQ(outcome(cancel("1")), "added");
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(FormerLedgerTest, WhatWasCompensatedStaysSo) {
+  EXPECT_EQ(outcome(pay("2")), "AlreadyCompensated");
+  EXPECT_EQ(outcome(cancel("2")), "cancelled before");
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(FormerLedgerTest, OlderProgramIsRefusedAfterwards) {
+  const char* const version =
+      plugins::TestStore::is_mysql ? "SELECT version FROM plugin_schema" : "PRAGMA user_version";
+  EXPECT_NE(outcome({.run = [version](EffectStore& db) { return std::to_string(number(db.run(version)[0][0])); }}), "1")
+      << "it knows this one alone, and would not find what is done from here on";
 }
 
 TEST_F(EffectLedgerTest, TablesOfAnotherVersionAreRefusedUntouched) {

@@ -56,7 +56,12 @@ worker::wire::PollActivityTaskQueueResponse HostTest::poll_response(const Task& 
   out.set_attempt(task.attempt);
   out.set_workflow_namespace(task.ns);
   out.mutable_workflow_execution()->set_workflow_id(task.workflow);
-  out.mutable_workflow_execution()->set_run_id("run-of-" + task.workflow);
+  const std::string run_id = task.run_id.empty() ? "run-of-" + task.workflow : task.run_id;
+  out.mutable_workflow_execution()->set_run_id(run_id);
+  (*out.mutable_header()->mutable_fields())["skald-first-run-id"].set_data(task.chain.empty() ? run_id : task.chain);
+  out.mutable_scheduled_time()->set_seconds(absl::ToUnixSeconds(task.scheduled));
+  out.mutable_scheduled_time()->set_nanos(static_cast<int32_t>(
+      absl::ToInt64Nanoseconds(task.scheduled - absl::FromUnixSeconds(absl::ToUnixSeconds(task.scheduled)))));
   out.set_activity_id(task.activity_id);
   const int64_t ms = absl::ToInt64Milliseconds(task.timeout);
   out.mutable_start_to_close_timeout()->set_seconds(ms / 1000);

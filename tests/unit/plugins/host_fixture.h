@@ -16,6 +16,11 @@ using nlohmann::json;
 using Outcome = worker::ActivityOutcome;
 using Failure = temporal::api::failure::v1::Failure;
 
+// A sum of payment.audit, in pounds.
+inline int64_t pounds(const json& audit, const std::string& sum) {
+  return audit.at("currencies").value("GBP", json::object()).value(sum, int64_t{0});
+}
+
 // A host with copies of plugins in a folder of its own.
 class HostTest : public testing::Test {
  protected:
@@ -26,6 +31,8 @@ class HostTest : public testing::Test {
     absl::Duration timeout = absl::Minutes(1);
     std::string ns = "default", workflow = "w1", activity_id = "1";
     json heartbeat_details = nullptr;
+    std::string run_id = "", chain = "";  // none: the workflow's only run
+    absl::Time scheduled = absl::Now();
   };
 
   HostTest();

@@ -89,8 +89,13 @@ TEST_F(InventoryTest, ConfirmingWhatIsNotReservedIsRefused) {
   EXPECT_EQ(error({"inventory.confirm", {{"order_id", "1"}}}), "NotReserved");
   run({"inventory.reserve", order("1")});
   run({"inventory.release", {{"order_id", "1"}}});
-  EXPECT_EQ(error({"inventory.confirm", {{"order_id", "1"}}}), "NotReserved");
-  EXPECT_EQ(error({"inventory.return_stock", {{"order_id", "1"}}}), "NotShipped");
+  EXPECT_EQ(error({"inventory.confirm", {{"order_id", "1"}}}), "AlreadyCompensated");
+  EXPECT_EQ(error({"inventory.return_stock", {{"order_id", "1"}}}), "AlreadyCompensated");
+  const auto by_another = [&](const std::string& type) {
+    return error({.type = type, .input = {{"order_id", "1"}}, .workflow = "another"});
+  };
+  EXPECT_EQ(by_another("inventory.confirm"), "NotReserved");
+  EXPECT_EQ(by_another("inventory.return_stock"), "NotShipped");
 }
 
 TEST_F(InventoryTest, SameOrderInTwoNamespacesHasTwoStocks) {
@@ -120,13 +125,35 @@ TEST_F(InventoryTest, OtherItemsUnderTheSameKeyAreRefused) {
   EXPECT_EQ(error({"inventory.reserve", order("1", 2)}), "IdempotencyConflict");
 }
 
-TEST_F(InventoryTest, WorkflowsWithTheSameOrderConfirmTheirOwn) {
+TEST_F(InventoryTest, OrderThatTwoWorkflowsTellIsReservedAndConfirmedOnce) {
   stock(5);
+  const json about = {{"order_id", "1"}};
   run({.type = "inventory.reserve", .input = order("1"), .workflow = "w1"});
-  run({.type = "inventory.reserve", .input = order("1"), .workflow = "w2"});
-  run({.type = "inventory.confirm", .input = {{"order_id", "1"}}, .workflow = "w2"});
-  EXPECT_EQ(audit()["shipped"], 1);
+  EXPECT_EQ(error({.type = "inventory.reserve", .input = order("1"), .workflow = "w2"}), "");
   EXPECT_EQ(audit()["reserved"], 1);
+  run({.type = "inventory.confirm", .input = about, .workflow = "w1"});
+  EXPECT_EQ(result({.type = "inventory.release", .input = about, .workflow = "w2"})["undone"], false);
+  EXPECT_EQ(audit()["shipped"], 1) << "what one has confirmed is not undone by the other";
+  EXPECT_EQ(error({.type = "inventory.reserve", .input = order("1", 2), .workflow = "w3"}), "IdempotencyConflict");
+}
+
+TEST_F(InventoryTest, OrderThatComesAgainIsConfirmedAnew) {
+  stock(5);
+  const auto in_run = [&](const std::string& type, const json& input, const std::string& run_id) {
+    return run({.type = "inventory." + type, .input = input, .run_id = run_id});
+  };
+  const json about = {{"order_id", "1"}};
+  in_run("reserve", order("1"), "first");
+  in_run("confirm", about, "first");
+  in_run("release", about, "first");
+  EXPECT_EQ(audit()["shipped"], 0);
+  EXPECT_EQ(error(in_run("reserve", order("1", 3), "second")), "");
+  EXPECT_EQ(error(in_run("confirm", about, "first")), "AlreadyCompensated") << "a late one";
+  EXPECT_EQ(audit()["reserved"], 3);
+  EXPECT_EQ(error(in_run("confirm", about, "second")), "");
+  const json books = audit();
+  EXPECT_EQ(books["shipped"], 3) << "the confirmation of the first try is not taken for it";
+  EXPECT_EQ(books["balanced"], true) << books;
 }
 
 TEST_F(InventoryTest, OrderWithoutItemsIsRefused) {

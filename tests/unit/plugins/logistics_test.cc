@@ -33,7 +33,8 @@ TEST_F(LogisticsTest, DeliveredWaybillIsNotCancelledNorACancelledOneDelivered) {
   EXPECT_EQ(error({"logistics.cancel_waybill", order("1")}), "AlreadyDelivered");
   run({"logistics.create_waybill", order("2")});
   run({"logistics.cancel_waybill", order("2")});
-  EXPECT_EQ(error({"logistics.deliver", order("2")}), "WaybillCancelled");
+  EXPECT_EQ(error({"logistics.deliver", order("2")}), "AlreadyCompensated");
+  EXPECT_EQ(error({.type = "logistics.deliver", .input = order("2"), .workflow = "another"}), "WaybillCancelled");
   EXPECT_EQ(audit()["balanced"], true);
 }
 

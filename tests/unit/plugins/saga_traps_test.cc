@@ -24,11 +24,8 @@ class SagaTrapsTest : public HostTest, public testing::WithParamInterface<Pair> 
   }
 
   Task task(const std::string& activity, const std::string& workflow, const json& sandbox = nullptr, int attempt = 1) {
-    const json input = {{"order_id", workflow},
-                        {"amount", 100},
-                        {"items", {{{"sku", "A"}, {"quantity", 2}}}},
-                        {"country", "UK"},
-                        {"sandbox", sandbox}};
+    const json input = {{"order_id", workflow}, {"amount", 100},     {"items", {{{"sku", "A"}, {"quantity", 2}}}},
+                        {"country", "UK"},      {"currency", "GBP"}, {"sandbox", sandbox}};
     return {.type = GetParam().plugin + "." + activity, .input = input, .attempt = attempt, .workflow = workflow};
   }
   json audit() { return result({GetParam().plugin + ".audit"}); }
@@ -100,6 +97,61 @@ TEST_P(SagaTrapsTest, OneWorkflowsCompensationLeavesAnothersActionAlone) {
   EXPECT_TRUE(GetParam().nothing_left(audit()));
 }
 
+TEST_P(SagaTrapsTest, LastOfTwoWorkflowsThatLetsGoUndoes) {
+  int cases = 0;
+  for (const std::string order : {"1a2a1c2c", "1a2a2c1c", "2a1a1c2c", "1a1c2a2c", "1c2a1a2c", "2c1a1c2a", "1a2c2a1c"}) {
+    SCOPED_TRACE(order);
+    const std::string id = "shared/" + std::to_string(++cases);
+    bool held[3] = {}, closed[3] = {};
+    for (size_t at = 0; at < order.size(); at += 2) {
+      const int who = order[at] - '0';
+      Task call = task(order[at + 1] == 'a' ? GetParam().action : GetParam().compensation, id);
+      call.workflow = "w" + std::to_string(who) + "/" + id;
+      const Outcome outcome = run(call);
+      if (order[at + 1] == 'a') {
+        EXPECT_EQ(error(outcome), closed[who] ? "AlreadyCompensated" : "") << at;
+        held[who] = !closed[who];
+      } else {
+        const bool last = held[who] && !held[3 - who];
+        EXPECT_EQ(result(outcome)["undone"], last) << at;
+        held[who] = false, closed[who] = true;
+      }
+      EXPECT_EQ(GetParam().nothing_left(audit()), !held[1] && !held[2]) << at;
+    }
+    // Whatever is left is undone by the one that holds it.
+    for (int who : {1, 2}) {
+      Task call = task(GetParam().compensation, id);
+      call.workflow = "w" + std::to_string(who) + "/" + id;
+      EXPECT_EQ(error(call), "");
+    }
+    const json books = audit();
+    EXPECT_EQ(books["balanced"], true) << books;
+    EXPECT_TRUE(GetParam().nothing_left(books)) << books;
+  }
+}
+
+TEST_P(SagaTrapsTest, LaterRunOfAChainUndoesWhatAnEarlierOneDid) {
+  Task acted = task(GetParam().action, "w"), undone = task(GetParam().compensation, "w");
+  acted.run_id = "first", undone.run_id = "second", undone.chain = "first";
+  EXPECT_EQ(error(acted), "");
+  EXPECT_EQ(result(undone)["undone"], true);
+  EXPECT_TRUE(GetParam().nothing_left(audit()));
+  EXPECT_EQ(error(acted), "AlreadyCompensated") << "scheduled before it was undone";
+  Task later = task(GetParam().action, "w");
+  later.run_id = "third", later.chain = "first";
+  EXPECT_EQ(error(later), "") << "a run that begins afterwards does it anew";
+  EXPECT_FALSE(GetParam().nothing_left(audit()));
+}
+
+TEST_P(SagaTrapsTest, SecondStartUnderTheSameIdDoesNotUndoWhatTheFirstDid) {
+  Task first = task(GetParam().action, "w"), second = task(GetParam().action, "w"),
+       undone = task(GetParam().compensation, "w");
+  first.run_id = "first", second.run_id = "second", undone.run_id = "second";
+  EXPECT_EQ(result(first), result(second));
+  EXPECT_EQ(result(undone)["undone"], false);
+  EXPECT_FALSE(GetParam().nothing_left(audit())) << "the first run stands by it";
+}
+
 TEST_P(SagaTrapsTest, OneNamespacesCompensationLeavesAnothersActionAlone) {
   run(task(GetParam().action, "w"));
   Task other = task(GetParam().compensation, "w");
@@ -117,18 +169,17 @@ TEST_P(SagaTrapsTest, SameEffectOfAnotherActivityHappensOnce) {
   EXPECT_TRUE(GetParam().nothing_left(audit()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Plugins, SagaTrapsTest,
-                         testing::Values(Pair{"inventory", "reserve", "release",
-                                              [](const json& b) { return b["on_hand"] == 100 && b["reserved"] == 0; }},
-                                         Pair{"payment", "charge", "cancel",
-                                              [](const json& b) {
-                                                return b["captured"] == b["refunded"] && b["open"] == 0;
-                                              }},
-                                         Pair{"payment", "authorize", "cancel",
-                                              [](const json& b) { return b["captured"] == 0 && b["open"] == 0; }},
-                                         Pair{"logistics", "create_waybill", "cancel_waybill",
-                                              [](const json& b) { return b["open"] == 0; }}),
-                         [](const auto& info) { return info.param.plugin + "_" + info.param.action; });
+INSTANTIATE_TEST_SUITE_P(
+    Plugins, SagaTrapsTest,
+    testing::Values(
+        Pair{"inventory", "reserve", "release",
+             [](const json& b) { return b["on_hand"] == 100 && b["reserved"] == 0; }},
+        Pair{"payment", "charge", "cancel",
+             [](const json& b) { return pounds(b, "captured") == pounds(b, "refunded") && pounds(b, "open") == 0; }},
+        Pair{"payment", "authorize", "cancel",
+             [](const json& b) { return pounds(b, "captured") == 0 && pounds(b, "open") == 0; }},
+        Pair{"logistics", "create_waybill", "cancel_waybill", [](const json& b) { return b["open"] == 0; }}),
+    [](const auto& info) { return info.param.plugin + "_" + info.param.action; });
 
 }  // namespace
 }  // namespace skald::plugins
