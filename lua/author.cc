@@ -316,7 +316,15 @@ int require_module(lua_State* L) {
           name);
   if (luaL_loadbufferx(L, code->data(), code->size(), name, "b") != LUA_OK) return lua_error(L);
   lua_pushvalue(L, 1);
-  lua_callk(L, 1, 1, 0, keep_module);
+  int arguments = 1;
+  if (built_in_module(name) == code) {
+    guarded(L, [&](std::string&) {
+      push_saga_host(L);
+      return 0;
+    });
+    ++arguments;
+  }
+  lua_callk(L, arguments, 1, 0, keep_module);
   return keep_module(L, LUA_OK, 0);
 }
 

@@ -16,7 +16,7 @@ Future& check_future(lua_State* L) {
 }
 
 int get(lua_State* L) {
-  check_future(L);
+  Script::of(L).ask(check_future(L));
   lua_settop(L, 1);
   return await(L, LUA_OK, 0);
 }
@@ -38,12 +38,14 @@ int tried(lua_State* L, int, lua_KContext) {
 }
 
 int try_get(lua_State* L) {
-  check_future(L);
+  Script::of(L).ask(check_future(L));
   return tried(L, LUA_OK, 0);
 }
 
 int ready(lua_State* L) {
-  lua_pushboolean(L, check_future(L).state != Future::State::kPending);
+  Future& future = check_future(L);
+  Script::of(L).ask(future);
+  lua_pushboolean(L, future.state != Future::State::kPending);
   return 1;
 }
 
@@ -209,8 +211,9 @@ int wait(lua_State* L, Wait kind, bool empty_allowed) {
   bool empty = true;
   for (lua_pushnil(L); lua_next(L, 1) != 0;) {
     empty = false;
-    if (Scheduler::to_future(L, -1) == nullptr)
-      raise(L, "a table of futures is expected, but it holds a %s", luaL_typename(L, -1));
+    Future* future = Scheduler::to_future(L, -1);
+    if (future == nullptr) raise(L, "a table of futures is expected, but it holds a %s", luaL_typename(L, -1));
+    Script::of(L).ask(*future);
     lua_pushvalue(L, -2);
     lua_insert(L, -2);
     lua_rawset(L, 2);

@@ -91,6 +91,12 @@ int shielded(lua_State* L) { return enter(L, true); }
 
 }  // namespace
 
+uint32_t scope_of(lua_State* L, int index) {
+  auto* handle = static_cast<ScopeHandle*>(to_object(L, index, &kScopeMark));
+  if (handle == nullptr) raise(L, "a scope is expected");
+  return handle->scope;
+}
+
 void add_scopes(lua_State* L) {
   static constexpr luaL_Reg kFunctions[] = {
       {"scope", scope}, {"shielded", shielded}, {"cancelled", current_cancelled}, {nullptr, nullptr}};

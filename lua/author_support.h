@@ -49,6 +49,11 @@ bool must_interrupt(Script& script, const Coroutine& coroutine, const Future& fu
 void throw_if_cancelled(lua_State* L);
 [[noreturn]] void throw_cancelled(lua_State* L);
 
+// The scope whose handle is at `index`; raises an error if there is none.
+uint32_t scope_of(lua_State* L, int index);
+// What modules that come with the worker are given beside their name: functions that authors do not have (author_sagas.cc).
+void push_saga_host(lua_State* L);
+
 // Waits for the future at 1 and returns its value or throws its error. A continuation, too.
 int await(lua_State* L, int status, lua_KContext context);
 

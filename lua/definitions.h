@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,20 @@
 
 namespace skald::lua {
 
+// Warnings that are written once in a process. Thread-safe.
+class Warnings {
+ public:
+  bool first(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return seen_.size() < kMost && seen_.insert(text).second;
+  }
+
+ private:
+  static constexpr size_t kMost = 1000;
+  std::mutex mutex_;
+  std::set<std::string> seen_;
+};
+
 // A workflow's code as it was at one moment: the file and the modules it requires. Immutable.
 struct Definition {
   std::string name;     // = workflow type = file name
@@ -20,6 +35,7 @@ struct Definition {
   std::string error;    // why it cannot run ("file:line: …"); then there is no code
   std::string code;     // compiled
   std::map<std::string, std::string, std::less<>> modules;  // required name → compiled
+  std::unique_ptr<Warnings> warnings = std::make_unique<Warnings>();
 };
 
 // Sources of one workflow, as read from files: module name → text.

@@ -140,6 +140,8 @@ int Sandbox::keep_traceback(lua_State* L) {
   Sandbox& self = of(L);
   if (self.arena_.used_bytes() > self.limits_.memory_bytes) return 1;
   self.charge(kHookEvery);
+  // Thrown again by who let it through: the first place is the error's own.
+  if (self.failed_message_ == lua_tostring(L, 1)) return 1;
   const Arena::HostWork host(self.arena_);
   luaL_traceback(L, L, nullptr, 1);
   self.failed_message_ = lua_tostring(L, 1);

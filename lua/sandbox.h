@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <absl/time/time.h>
@@ -56,6 +57,10 @@ class Sandbox {
   bool doomed() const { return !doom_.empty(); }
   const std::string& doom() const { return doom_; }
   void set_doom(lua_State* L, const char* reason);
+  // The same for a script's bug that must not be hidden; the message names its place.
+  void set_bug(std::string message) {
+    if (doom_.empty()) doom_ = std::move(message);
+  }
   // After LUA_ERRMEM.
   void set_out_of_memory(lua_State* L);
   // Whether so much memory is left; what nobody holds any more is collected first.

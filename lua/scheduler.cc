@@ -166,7 +166,7 @@ void Scheduler::wait_for(Coroutine& coroutine, Future& future) {
 }
 
 uint32_t Scheduler::new_scope(uint32_t parent, bool shielded) {
-  scopes_.push_back({parent, shielded, false, ""});
+  scopes_.push_back({parent, shielded});
   return static_cast<uint32_t>(scopes_.size() - 1);
 }
 
@@ -193,6 +193,15 @@ std::set<uint32_t> Scheduler::cancel(uint32_t scope, const std::string& reason) 
   scopes_[scope].reason = reason;
   for (auto each = fresh.begin(); each != fresh.end();) each = cancelled(*each) ? std::next(each) : fresh.erase(each);
   return fresh;
+}
+
+bool Scheduler::within(uint32_t scope, uint32_t outer) const {
+  while (scope != outer && scope != kRootScope) scope = scopes_[scope].parent;
+  return scope == outer;
+}
+
+void Scheduler::count_operation(uint32_t scope) {
+  for (; scope != kRootScope; scope = scopes_[scope].parent) ++scopes_[scope].operations;
 }
 
 std::string Scheduler::stack_traces() {

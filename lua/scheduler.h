@@ -24,6 +24,8 @@ struct Future {
   uint32_t operation = 0;  // what it stands for: an operation,
   uint32_t branch = 0;     // or a branch's scope, or neither
   uint64_t settled = 0;    // place in the order in which futures settled
+  bool asked = false;      // somebody waited for it, or looked at it
+  uint32_t unasked = 0;    // of a branch that failed unasked: its number in the run's list
   int32_t waiters = -1;    // first of a list in the scheduler
 };
 
@@ -90,6 +92,11 @@ class Scheduler {
   std::string reason(uint32_t scope) const;
   // Marks it, and returns the scopes that are cancelled now and were not before.
   std::set<uint32_t> cancel(uint32_t scope, const std::string& reason);
+  // Whether `scope` is `outer` or lies in it, shielded or not.
+  bool within(uint32_t scope, uint32_t outer) const;
+  // Counts what is begun in a scope: in it and in all around it.
+  void count_operation(uint32_t scope);
+  uint32_t operations(uint32_t scope) const { return scopes_[scope].operations; }
 
   // Where every coroutine stands.
   std::string stack_traces();
@@ -103,6 +110,7 @@ class Scheduler {
     uint32_t parent = 0;
     bool shielded = false;
     bool cancelled = false;
+    uint32_t operations = 0;
     std::string reason;
   };
 

@@ -16,10 +16,14 @@ using temporal::api::failure::v1::Failure;
 
 constexpr uint64_t kInstructionsPerEvent = 200;
 
-std::string error_message(lua_State* L) {
-  if (lua_type(L, -1) == LUA_TSTRING) return lua_tostring(L, -1);
-  return absl::StrCat("an error that is a ", luaL_typename(L, -1),
-                      " was thrown; throw text, or an error made by skald.fail");
+// "0.2.0+hash" is version 2. The first completed task tells.
+int version_in(const Script::Events& events) {
+  for (const auto& event : events) {
+    if (event.event_type() != EVENT_TYPE_WORKFLOW_TASK_COMPLETED) continue;
+    const auto& metadata = event.workflow_task_completed_event_attributes().sdk_metadata();
+    return metadata.sdk_name() == "skald-lua" && metadata.sdk_version().starts_with("0.1.") ? 1 : Script::kLibraryVersion;
+  }
+  return Script::kLibraryVersion;
 }
 
 }  // namespace
@@ -38,6 +42,7 @@ void Script::begin(const Events& events) {
   events_ = &events;
   next_event_ = 0;
   while (next_event_ < events.size() && events[next_event_].event_id() <= applied_event_id_) ++next_event_;
+  if (applied_event_id_ == 0) library_version_ = version_in(events);
   for (int i = next_event_; i < events.size(); ++i) {
     if (events[i].event_type() == EVENT_TYPE_MARKER_RECORDED) recall(events[i]);
   }
@@ -131,70 +136,10 @@ bool Script::fail(const std::string& message, const std::string& trace, bool non
 
 bool Script::after_resume(Coroutine& coroutine, int status, Pause pause) {
   if (pause == Pause::kDoomed || sandbox_.doomed())
-    return fail(sandbox_.doom(), sandbox_.traceback_of(coroutine.L, ""));
-  if (status == LUA_YIELD) return !closed_;
+    return fail(sandbox_.doom(), sandbox_.traceback_of(coroutine.L, sandbox_.doom()));
+  if (status == LUA_YIELD) return !closed_ && goes_on();
   if (status == LUA_OK) return ended(coroutine);
   return threw(coroutine, status);
-}
-
-bool Script::ended(Coroutine& coroutine) {
-  lua_State* L = coroutine.L;
-  if (coroutine.role == Coroutine::Role::kMain) {
-    lua_settop(L, 1);
-    Command command;
-    command.set_command_type(COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION);
-    auto& result = *command.mutable_complete_workflow_execution_command_attributes()->mutable_result()->add_payloads();
-    std::string error;
-    if (!encode_payload(L, 1, "the workflow's result", result, error))
-      return fail(absl::StrCat(definition_->name, ".lua: ", error), "");
-    close_with(std::move(command), {COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION});
-    return false;
-  }
-  if (coroutine.future != LUA_NOREF) {
-    const Arena::HostWork host(sandbox_.arena());
-    lua_settop(L, 1);
-    scheduler_.settle_kept(L, coroutine.future, true);
-  }
-  scheduler_.drop(coroutine);
-  return true;
-}
-
-bool Script::threw(Coroutine& coroutine, int status) {
-  lua_State* L = coroutine.L;
-  if (status == LUA_ERRMEM) sandbox_.set_out_of_memory(L);
-  if (sandbox_.doomed()) return fail(sandbox_.doom(), sandbox_.traceback_of(L, ""));
-  Failure failure;
-  if (!read_failure(L, -1, failure)) {
-    const std::string message = error_message(L);
-    return fail(message, sandbox_.traceback_of(L, message));
-  }
-  const bool cancelled = is_cancellation(failure);
-  if (coroutine.role == Coroutine::Role::kBranch) {
-    const Arena::HostWork host(sandbox_.arena());
-    scheduler_.settle_kept(L, coroutine.future, false);
-    scheduler_.drop(coroutine);
-    return true;
-  }
-  if (coroutine.role == Coroutine::Role::kHandler && cancelled) {
-    scheduler_.drop(coroutine);
-    return true;
-  }
-  Command command;
-  if (cancelled && scheduler_.cancelled(Scheduler::kRootScope)) {
-    command.set_command_type(COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION);
-    command.mutable_cancel_workflow_execution_command_attributes();
-  } else {
-    command.set_command_type(COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION);
-    *command.mutable_fail_workflow_execution_command_attributes()->mutable_failure() = std::move(failure);
-  }
-  const CommandType type = command.command_type();
-  close_with(std::move(command), {type});
-  return false;
-}
-
-void Script::close_with(Command command, ExpectedEvent expected) {
-  closed_ = true;
-  add_command(std::move(command), std::move(expected));
 }
 
 bool Script::answer_query(const temporal::api::query::v1::WorkflowQuery& query,

@@ -110,6 +110,10 @@ class Script {
 
   const Definition& definition() const { return *definition_; }
   int64_t last_started_event_id() const { return last_started_event_id_; }
+  // What history says of the library that the run began with: a run keeps to the rules of its beginning where replay would
+  // see the difference.
+  static constexpr int kLibraryVersion = 2;
+  int library_version() const { return library_version_; }
   // No workflow task was completed before the present one.
   bool first_task() const { return completed_tasks_ == 0; }
   // What it holds, for the cache: what its sandbox took, and an estimate of the rest.
@@ -152,6 +156,20 @@ class Script {
   void close_with(temporal::api::command::v1::Command command, ExpectedEvent expected);
   bool closed() const { return closed_; }
 
+  // How the run comes to its end (script_end.cc).
+  // A saga is open until it has succeeded or is undone; the run does not end before.
+  void open_saga() { ++open_sagas_; }
+  void close_saga() { --open_sagas_; }
+  bool in_saga() const { return open_sagas_ > 0; }
+  // The run fails with this error, or with an earlier one: its root scope is cancelled, and its end waits for sagas.
+  void give_up(temporal::api::failure::v1::Failure failure);
+  bool giving_up() const { return giving_up_.has_value(); }
+  // Somebody looks at the future, or waits for it: what it ends with is heard of.
+  void ask(Future& future);
+  // The error of the first branch within the scope that failed and that nobody asked; null if there is none. It counts as
+  // asked then.
+  std::optional<temporal::api::failure::v1::Failure> take_unasked(uint32_t scope);
+
   std::vector<std::unique_ptr<ActivityTemplate>>& activity_templates() { return activity_templates_; }
   std::vector<std::unique_ptr<ChildTemplate>>& child_templates() { return child_templates_; }
   // The script names it.
@@ -190,8 +208,13 @@ class Script {
   bool apply_task(int from, int to);
   void seal_task();
   bool fail(const std::string& message, const std::string& trace, bool non_determinism = false);
+  // script_end.cc
   bool ended(Coroutine& coroutine);
   bool threw(Coroutine& coroutine, int status);
+  bool end_branch(Coroutine& coroutine, temporal::api::failure::v1::Failure failure);
+  bool end_main(Coroutine& coroutine, temporal::api::command::v1::Command command);
+  bool goes_on();
+  temporal::api::command::v1::Command failing(temporal::api::failure::v1::Failure failure) const;
   bool start_main(std::string& error);
   // arrivals.cc
   void recall(const Event& marker);
@@ -235,6 +258,7 @@ class Script {
   absl::Time now_;
   absl::Time started_at_;
   bool replaying_ = false;
+  int library_version_ = kLibraryVersion;
   temporal::api::history::v1::WorkflowExecutionStartedEventAttributes started_;
   temporal::api::history::v1::WorkflowTaskStartedEventAttributes task_started_;
   size_t input_bytes_ = 0;
@@ -253,6 +277,15 @@ class Script {
 
   // What the script did
   bool closed_ = false;
+  int open_sagas_ = 0;
+  std::optional<temporal::api::command::v1::Command> ending_;    // the main function has ended with it
+  std::optional<temporal::api::failure::v1::Failure> giving_up_;  // of a handler, or of a branch that nobody asked
+  struct Unasked {
+    uint32_t scope = 0;
+    temporal::api::failure::v1::Failure failure;
+  };
+  std::map<uint32_t, Unasked> unasked_;
+  uint32_t next_unasked_ = 1;
   std::vector<Outgoing> outgoing_;
   size_t outgoing_bytes_ = 0;
   std::vector<temporal::api::command::v1::Command> to_send_;
@@ -273,6 +306,8 @@ class Script {
   std::map<std::string, int> query_handlers_;
 };
 
+// What is on top of the stack, thrown as an error by a script that has a bug (script_end.cc).
+std::string error_message(lua_State* L);
 // Pushes the metatable of futures (author_futures.cc).
 void push_future_metatable(lua_State* L);
 // Adds `require` and `print` to the globals (author.cc).

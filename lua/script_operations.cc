@@ -24,6 +24,7 @@ uint32_t Script::start(lua_State* L, int future, Operation operation, Command co
   handle.operation = number;
   operation.scope = Scheduler::current(L)->scope;
   handle.scope = operation.scope;
+  if (operation.kind != Operation::Kind::kTimer) scheduler_.count_operation(operation.scope);
   lua_pushvalue(L, future);
   operation.future = luaL_ref(L, LUA_REGISTRYINDEX);
   operations_.emplace(number, std::move(operation));

@@ -14,7 +14,7 @@ namespace wire = temporal::api::workflowservice::v1;
 using temporal::api::query::v1::WorkflowQueryResult;
 
 constexpr char kSdkName[] = "skald-lua";
-constexpr char kSdkVersion[] = "0.1.0";
+constexpr char kSdkVersion[] = "0.2.0";
 // History says with which definition a run began: the beginning of its hash stands behind the version.
 constexpr size_t kHashPrefix = 16;
 

@@ -1,6 +1,7 @@
 #include "tests/unit/lua/history_driver.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include <absl/strings/str_cat.h>
 
@@ -14,6 +15,7 @@ using temporal::api::failure::v1::Failure;
 namespace wire = temporal::api::workflowservice::v1;
 
 constexpr char kType[] = "order";
+constexpr int kMostTasks = 5'000;
 constexpr char kWorkflowId[] = "order-1";
 constexpr char kRunId[] = "3f8a7c1e-0000-4000-8000-000000000001";
 
@@ -127,7 +129,7 @@ WorkflowTaskHandler::Task HistoryDriver::make_task(bool whole) const {
 
 void HistoryDriver::run_task() {
   needs_task_ = false;
-  ++tasks_;
+  if (++tasks_ > kMostTasks) throw std::runtime_error("the workflow does not come to an end");
   add(EVENT_TYPE_WORKFLOW_TASK_SCHEDULED);
   Event& started = add(EVENT_TYPE_WORKFLOW_TASK_STARTED);
   started.mutable_workflow_task_started_event_attributes()->set_scheduled_event_id(started.event_id() - 1);
@@ -304,7 +306,7 @@ void HistoryDriver::apply_other(const Command& command, int64_t) {
 bool HistoryDriver::advance_activity() {
   for (auto& [id, pending] : pending_activities_) {
     const auto answer = activities_.find(pending.type);
-    const Outcome outcome = answer == activities_.end() ? Outcome::failure("NoSuchActivity", pending.type)
+    const Outcome outcome = answer == activities_.end() ? Outcome::refusal("NoSuchActivity")
                                                         : answer->second(pending.arguments);
     if (outcome.kind == Outcome::Kind::kSilence && !pending.cancel_requested) continue;
     now_ += absl::Milliseconds(10);
