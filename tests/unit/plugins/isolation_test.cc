@@ -227,7 +227,7 @@ TEST_F(IsolationTest, PluginThatCannotBeLoadedIsAProblemAsItIsHere) {
   configure("malformed", {{"isolation", "process"}});
   load();
   EXPECT_THAT(host_->problems(), ElementsAre(HasSubstr("plugin malformed did not start"),
-                                             HasSubstr("was built for plugin interface 3, this host speaks 2")));
+                                             HasSubstr("was built for plugin interface 4, this host speaks 3")));
 }
 
 TEST_F(IsolationTest, ProcessThatEndsWhileItLoadsNamesItsFile) {

@@ -30,7 +30,7 @@ class PluginLoadingTest : public HostTest {
 
 TEST_F(PluginLoadingTest, OtherInterfaceVersion) {
   add(TEST_PLUGINS_FOLDER, "wrong_abi");
-  expect_problem(HasSubstr("was built for plugin interface 3, this host speaks 2: build it again"));
+  expect_problem(HasSubstr("was built for plugin interface 4, this host speaks 3: build it again"));
 }
 
 TEST_F(PluginLoadingTest, FileThatIsNoLibrary) {
