@@ -106,6 +106,7 @@ class EngineImpl final : public Engine {
   // Messages between runs (outbox.cc).
   void deliver(const core::state::OutboxMessage& message);
   void deliver_start(const core::state::OutboxMessage& message);
+  void start_child(const core::state::OutboxMessage& message, const store::WorkflowKey& key, const Settings& ns);
   void message_answered(const core::state::OutboxMessage& message, absl::Status status, std::string run_id);
   void deliver_again(const core::state::OutboxMessage& message);
 

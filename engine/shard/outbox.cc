@@ -18,6 +18,13 @@ bool wants_answer(const OutboxMessage& message) {
 
 bool is_transient(const absl::Status& status) { return absl::IsUnavailable(status) || absl::IsResourceExhausted(status); }
 
+// A message that is said again may have been answered meanwhile. Its child may have gone on as another run, or have
+// ended: nothing there tells then that this start was its own, and it would be started twice.
+bool awaits_start(const core::state::RunState& parent, const OutboxMessage& message) {
+  const auto child = parent.children().find(message.start_child().initiated_event_id());
+  return child != parent.children().end() && child->second.run_id().empty();
+}
+
 core::StartRequest child_start(const OutboxMessage& message) {
   const auto& attributes = message.start_child().attributes();
   core::StartRequest start;
@@ -79,6 +86,18 @@ void EngineImpl::deliver_start(const OutboxMessage& message) {
   const store::WorkflowKey key{message.target_namespace_id(), message.start_child().attributes().workflow_id()};
   const Settings ns = options_.namespaces.by_id(message.target_namespace_id());
   if (!ns) return message_answered(message, absl::NotFoundError("Namespace " + message.target_namespace() + " is not found."), "");
+  const store::WorkflowKey source{message.source_namespace_id(), message.source().workflow_id()};
+  Owner& sender = owner_of(source);
+  sender.submit(
+      source, message.source().run_id(),
+      [this, &sender, message, key, ns](WorkflowEntry&, CachedRun* run) {
+        if (run == nullptr || !awaits_start(run->state, message)) return sender.commits().message_done(message.id());
+        start_child(message, key, ns);
+      },
+      [this, message](const absl::Status&) { deliver_again(message); });
+}
+
+void EngineImpl::start_child(const OutboxMessage& message, const store::WorkflowKey& key, const Settings& ns) {
   Owner& owner = owner_of(key);
   owner.submit(
       key, "",

@@ -13,6 +13,7 @@
 #include "skald/state/v1/state.pb.h"
 #include "tests/sim/agent_checks.h"
 #include "tests/sim/quiet_log.h"
+#include "tests/sim/timeliness.h"
 
 namespace skald::sim {
 namespace {
@@ -23,9 +24,15 @@ using temporal::api::history::v1::HistoryEvent;
 
 class Inspection {
  public:
-  Inspection(const store::Tables& tables, const Customers& customers, const Clerks& clerks, const Shop& shop,
-             const lua::Definitions& definitions)
-      : tables_(tables), customers_(customers), clerks_(clerks), shop_(shop), handler_(definitions, log_, {}) {}
+  Inspection(const store::Tables& tables, const Customers& customers, const Clerks& clerks, const Chores& chores,
+             const Shop& shop, const lua::Definitions& definitions, Auditor& auditor)
+      : tables_(tables),
+        customers_(customers),
+        clerks_(clerks),
+        chores_(chores),
+        shop_(shop),
+        auditor_(auditor),
+        handler_(definitions, log_, {}) {}
 
   Findings inspect() {
     for (const auto& [key, row] : tables_.runs()) inspect_run(key, row);
@@ -50,14 +57,21 @@ class Inspection {
     if (row.status == WORKFLOW_EXECUTION_STATUS_RUNNING) return report(key.workflow_id + ": did not close");
     if (row.has_work) report(key.workflow_id + ": is closed but has work");
     inspect_events(key, state, history);
-    if (row.status != WORKFLOW_EXECUTION_STATUS_COMPLETED) {
+    inspect_timeliness(key.workflow_id, history, auditor_);
+    if (!may_end_so(key, state, row.status)) {
       return report(fmt::format("{}: ended as {}: {}", key.workflow_id, WorkflowExecutionStatus_Name(row.status),
                                 history.events(history.events_size() - 1).ShortDebugString()));
     }
     replay(key, state, history);
-    const auto& result =
-        history.events(history.events_size() - 1).workflow_execution_completed_event_attributes().result();
-    const auto value = nlohmann::json::parse(result.payloads(0).data());
+    auto value = nlohmann::json::object();
+    if (row.status == WORKFLOW_EXECUTION_STATUS_COMPLETED) {
+      const auto& result =
+          history.events(history.events_size() - 1).workflow_execution_completed_event_attributes().result();
+      value = nlohmann::json::parse(result.payloads(0).data());
+      for (std::string& problem : chores_.check(key.workflow_id, value)) report(std::move(problem));
+    } else if (row.status == WORKFLOW_EXECUTION_STATUS_FAILED && state.workflow_type() == "branches") {
+      value["outcome"] = "rejected";
+    }
     if (!value.contains("outcome")) return;
     const std::string outcome = value.at("outcome");
     ++findings_.outcomes[outcome];
@@ -66,6 +80,14 @@ class Inspection {
     count_agents(value);
     for (std::string& problem : check_agents(key.workflow_id, value, history, shop_, clerks_))
       report(std::move(problem));
+  }
+
+  bool may_end_so(const store::RunKey& key, const skald::state::v1::RunState& state, int status) {
+    if (status == WORKFLOW_EXECUTION_STATUS_COMPLETED) return true;
+    if (status == WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW) return state.workflow_type() == "chain";
+    if (status != WORKFLOW_EXECUTION_STATUS_FAILED) return false;
+    const auto placed = customers_.placed().find(key.workflow_id);
+    return state.workflow_type() == "stubborn" || (placed != customers_.placed().end() && placed->second.may_fail);
   }
 
   void count_agents(const nlohmann::json& result) {
@@ -128,17 +150,26 @@ class Inspection {
     handler_.forget(key.run_id);
   }
 
+  // The run that was acknowledged is there, and those of its workflow got what was sent to it.
   void inspect_customer(const std::string& id, const Customers::Placed& placed) {
+    bool exists = false;
+    int signals = 0;
     for (const auto& [key, row] : tables_.runs()) {
       if (key.workflow_id != id) continue;
-      if (key.run_id != placed.run_id)
-        return report(fmt::format("{}: run {} was acknowledged, run {} exists", id, placed.run_id, key.run_id));
-      return inspect_signals(key, placed);
+      exists = exists || key.run_id == placed.run_id;
+      skald::state::v1::RunState state;
+      if (state.ParseFromString(row.state) && state.first_run_id() != placed.run_id)
+        report(fmt::format("{}: run {} was acknowledged, run {} exists", id, placed.run_id, key.run_id));
+      signals += signals_of(key);
     }
-    report(fmt::format("{}: run {} was acknowledged and does not exist", id, placed.run_id));
+    if (!exists) return report(fmt::format("{}: run {} was acknowledged and does not exist", id, placed.run_id));
+    if (signals < placed.signals_acknowledged || signals > placed.signals_sent) {
+      report(fmt::format("{}: {} signals sent, {} acknowledged, {} in its history", id, placed.signals_sent,
+                         placed.signals_acknowledged, signals));
+    }
   }
 
-  void inspect_signals(const store::RunKey& key, const Customers::Placed& placed) {
+  int signals_of(const store::RunKey& key) const {
     int signals = 0;
     for (const auto& chunk :
          tables_.history(key, 1, std::numeric_limits<int64_t>::max(), std::numeric_limits<size_t>::max())) {
@@ -147,10 +178,7 @@ class Inspection {
       for (const HistoryEvent& event : events.events())
         signals += event.has_workflow_execution_signaled_event_attributes() ? 1 : 0;
     }
-    if (signals < placed.signals_acknowledged || signals > placed.signals_sent) {
-      report(fmt::format("{}: {} signals sent, {} acknowledged, {} in its history", key.workflow_id,
-                         placed.signals_sent, placed.signals_acknowledged, signals));
-    }
+    return signals;
   }
 
   void inspect_visibility() {
@@ -181,7 +209,9 @@ class Inspection {
   const store::Tables& tables_;
   const Customers& customers_;
   const Clerks& clerks_;
+  const Chores& chores_;
   const Shop& shop_;
+  Auditor& auditor_;
   QuietLog log_;
   lua::WorkflowTaskHandler handler_;
   Findings findings_;
@@ -210,10 +240,11 @@ std::vector<std::string> check_tables(store::MemoryDisk& disk) {
   return problems;
 }
 
-Findings check(store::MemoryDisk& disk, const Customers& customers, const Clerks& clerks, const Shop& shop,
-               const lua::Definitions& definitions) {
-  return disk.with(
-      [&](const store::Tables& tables) { return Inspection(tables, customers, clerks, shop, definitions).inspect(); });
+Findings check(store::MemoryDisk& disk, const Customers& customers, const Clerks& clerks, const Chores& chores,
+               const Shop& shop, const lua::Definitions& definitions, Auditor& auditor) {
+  return disk.with([&](const store::Tables& tables) {
+    return Inspection(tables, customers, clerks, chores, shop, definitions, auditor).inspect();
+  });
 }
 
 }  // namespace skald::sim

@@ -6,6 +6,7 @@
 
 #include "engine/store/memory/memory_disk.h"
 #include "lua/definitions.h"
+#include "tests/sim/chores.h"
 #include "tests/sim/clerks.h"
 #include "tests/sim/customers.h"
 #include "tests/sim/shop.h"
@@ -25,7 +26,7 @@ std::vector<std::string> check_tables(store::MemoryDisk& disk);
 
 // Looks at everything after the end: runs, histories, visibility, the customers' acknowledgements, the shop's books,
 // and what the orders' agents decided.
-Findings check(store::MemoryDisk& disk, const Customers& customers, const Clerks& clerks, const Shop& shop,
-               const lua::Definitions& definitions);
+Findings check(store::MemoryDisk& disk, const Customers& customers, const Clerks& clerks, const Chores& chores,
+               const Shop& shop, const lua::Definitions& definitions, Auditor& auditor);
 
 }  // namespace skald::sim

@@ -1,5 +1,7 @@
 // skald-sim: plays simulated seeds of the order workload, with crashes and faults, and checks every invariant.
-#include <chrono>
+#include <set>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -24,6 +26,11 @@ int main(int argc, char** argv) {
   app.add_option("--workflows", workflows, "Folder of the order saga")
       ->capture_default_str()
       ->check(CLI::ExistingDirectory);
+  std::vector<std::string> with, without;
+  std::set<std::string> lives;
+  for (const auto& [name, member] : kLives) lives.insert(name);
+  app.add_option("--with", with, "What happens besides, if it is off by default")->check(CLI::IsMember(lives));
+  app.add_option("--without", without, "What does not happen")->check(CLI::IsMember(lives));
   app.add_flag("--verbose", verbose, "Prints a line for every seed, and the engine's log");
   app.footer("A seed that fails is printed; play it again with --seeds 1 --from SEED --verbose.");
   try {
@@ -31,6 +38,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  for (const std::string& name : with) options.life.*kLives.at(name) = true;
+  for (const std::string& name : without) options.life.*kLives.at(name) = false;
   spdlog::set_level(verbose ? spdlog::level::debug : spdlog::level::off);
   skald::lua::Definitions definitions;
   try {

@@ -8,10 +8,16 @@
 #include "engine/shard/engine_impl.h"
 #include "engine/visibility/attributes.h"
 #include "lua/embedded_worker.h"
-#include "tests/sim/early_store.h"
+#include "tests/sim/witness_store.h"
+#include "tests/sim/witness_worker.h"
 
 namespace skald::sim {
 namespace {
+
+// What an orderly stop gives the loops.
+constexpr absl::Duration kGrace = absl::Milliseconds(100);
+
+constexpr size_t kSmallQueue = 4;
 
 template <typename T>
 T value_or_throw(absl::StatusOr<T> value) {
@@ -22,42 +28,53 @@ T value_or_throw(absl::StatusOr<T> value) {
 }  // namespace
 
 struct Node::Parts {
-  Parts(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk, const NodeOptions& options, uint64_t seed)
+  Parts(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk, Auditor& auditor,
+        const NodeOptions& options, uint64_t seed)
       : random(base::make_seeded_random(seed)),
         disk_executor(world.make_executor()),
         memory(std::move(disk), *disk_executor, world.clock(), base::make_seeded_random(random->next()),
                options.faults),
-        early(memory),
-        store(options.acknowledges_early ? static_cast<store::Store&>(early) : memory),
+        defective(memory, options.defect, *disk_executor, world.clock()),
+        store(defective, auditor, options.small_queues),
         timing(world.make_executor()),
-        matching(world.clock(), *timing) {}
+        matching(world.clock(), *timing, queues(options)) {}
+
+  static matching::MatchingOptions queues(const NodeOptions& options) {
+    matching::MatchingOptions queues;
+    if (options.small_queues) queues.backlog_per_queue = kSmallQueue;
+    return queues;
+  }
+
 
   std::unique_ptr<base::Random> random;
   std::unique_ptr<base::Executor> disk_executor;
   store::MemoryStore memory;
-  EarlyStore early;
-  store::Store& store;
+  DefectiveStore defective;
+  WitnessStore store;
   std::unique_ptr<namespaces::Registry> namespaces;
   std::unique_ptr<base::Executor> timing;
   matching::Matching matching;
-  std::vector<std::unique_ptr<lua::EmbeddedLuaWorker>> scripts;
+  std::vector<std::unique_ptr<WitnessWorker>> scripts;
   std::unique_ptr<shard::EngineImpl> engine;
   std::vector<std::unique_ptr<base::Executor>> loops;
 };
 
 Node::Node(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk, const lua::Definitions& definitions,
-           lua::LogSink& log, const NodeOptions& options, uint64_t seed)
-    : parts_(std::make_unique<Parts>(world, std::move(disk), options, seed)) {
+           lua::LogSink& log, Auditor& auditor, const NodeOptions& options, uint64_t seed)
+    : parts_(std::make_unique<Parts>(world, std::move(disk), auditor, options, seed)), world_(world) {
   Parts& parts = *parts_;
+  parts.memory.on_fault([&auditor](const absl::Status& fault) { auditor.injected(fault); });
   parts.namespaces = value_or_throw(namespaces::Registry::open(parts.store, world.clock(), *parts.random));
   std::vector<shard::OwnerLoop> owners;
   for (int i = 0; i < options.owners; ++i) {
     const store::Lease lease = value_or_throw(parts.store.acquire(
         store::kSlots * i / options.owners, store::kSlots * (i + 1) / options.owners, "a simulated process"));
     parts.loops.push_back(world.make_executor());
-    parts.scripts.push_back(std::make_unique<lua::EmbeddedLuaWorker>(
+    auto scripts = std::make_unique<lua::EmbeddedLuaWorker>(
         definitions, log, nullptr,
-        lua::EmbeddedWorkerOptions{.task_queues = {kTaskQueue}, .namespaces = {kNamespace}, .handler = {}}));
+        lua::EmbeddedWorkerOptions{.task_queues = {kTaskQueue}, .namespaces = {kNamespace}, .handler = {}});
+    parts.scripts.push_back(std::make_unique<WitnessWorker>(
+        std::move(scripts), options.defect == NodeDefect::kForgetsScripts, auditor, [&store = parts.store](const std::string& run) { store.left_memory(run); }));
     owners.push_back(
         {*parts.loops.back(), lease, base::make_seeded_random(parts.random->next()), parts.scripts.back().get()});
   }
@@ -73,6 +90,12 @@ Node::Node(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk,
       },
       [this](const absl::Status& status) { fatal_ = status.ToString(); });
   parts.engine->start();
+}
+
+void Node::stop() {
+  parts_->engine->drain();
+  parts_->matching.stop();
+  world_.run_for(kGrace);
 }
 
 Node::~Node() {

@@ -9,14 +9,16 @@
 #include "engine/store/memory/memory_store.h"
 #include "lua/definitions.h"
 #include "lua/log_sink.h"
+#include "tests/sim/auditor.h"
+#include "tests/sim/defective_store.h"
 
 namespace skald::sim {
 
 struct NodeOptions {
   store::FaultOptions faults;
   int owners = 2;
-  // A defect on purpose: says that a commit is durable before it is.
-  bool acknowledges_early = false;
+  NodeDefect defect = NodeDefect::kNone;
+  bool small_queues = false;
 };
 
 // One life of a server process, core to store, in simulated time. The disk outlives it.
@@ -24,9 +26,11 @@ class Node {
  public:
   // All references outlive the node. Throws std::runtime_error if it does not start.
   Node(base::SimulatedWorld& world, std::shared_ptr<store::MemoryDisk> disk, const lua::Definitions& definitions,
-       lua::LogSink& log, const NodeOptions& options, uint64_t seed);
+       lua::LogSink& log, Auditor& auditor, const NodeOptions& options, uint64_t seed);
   // kill -9: nothing that was under way is answered.
   ~Node();
+  // An orderly stop: who waits is answered, and what is under way becomes durable. Nobody may ask it any more.
+  void stop();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -40,6 +44,7 @@ class Node {
   struct Parts;
   std::unique_ptr<Parts> parts_;
   std::string fatal_;
+  base::SimulatedWorld& world_;
 };
 
 inline constexpr char kTaskQueue[] = "orders";

@@ -8,6 +8,7 @@
 #include <absl/time/time.h>
 
 #include "lua/definitions.h"
+#include "tests/sim/life.h"
 #include "tests/sim/node.h"
 #include "tests/sim/shop.h"
 #include "tests/sim/shop_worker.h"
@@ -25,9 +26,10 @@ struct Options {
                                 .max_commit_delay = absl::Milliseconds(5),
                                 .max_read_delay = absl::Milliseconds(2)};
   ShopFaults shop_faults;
+  Life life;
   // Defects on purpose.
   ShopDefect shop_defect = ShopDefect::kNone;
-  bool acknowledges_early = false;
+  NodeDefect node_defect = NodeDefect::kNone;
 };
 
 struct Report {

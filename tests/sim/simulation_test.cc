@@ -58,7 +58,22 @@ TEST_F(SimulationTest, EveryOutcomeOfAnOrderHappens) {
 }
 
 TEST_F(SimulationTest, FindsAStoreThatAcknowledgesBeforeItIsDurable) {
-  EXPECT_THAT(first_problems({.acknowledges_early = true}, 40, "was acknowledged"), testing::Not(IsEmpty()));
+  EXPECT_THAT(first_problems({.node_defect = NodeDefect::kAcknowledgesEarly}, 40, "was acknowledged"), testing::Not(IsEmpty()));
+}
+
+TEST_F(SimulationTest, FindsABatchThatIsRefusedWithoutAFault) {
+  EXPECT_THAT(first_problems({.node_defect = NodeDefect::kRefusesCommits}, 5, "a batch was refused, and no fault explains"),
+              testing::Not(IsEmpty()));
+}
+
+TEST_F(SimulationTest, FindsARequestThatWaitsWithoutAFault) {
+  EXPECT_THAT(first_problems({.node_defect = NodeDefect::kKeepsWaiting}, 5, "of which no fault explains"),
+              testing::Not(IsEmpty()));
+}
+
+TEST_F(SimulationTest, FindsReplaysWithoutAFault) {
+  EXPECT_THAT(first_problems({.node_defect = NodeDefect::kForgetsScripts}, 5, "has to replay it"),
+              testing::Not(IsEmpty()));
 }
 
 TEST_F(SimulationTest, FindsPartnersThatForgetWhatTheyDid) {

@@ -17,6 +17,8 @@ void MemoryStore::crash() { process_->crash(); }
 
 void MemoryStore::set_faults(const FaultOptions& faults) { process_->set_faults(faults); }
 
+void MemoryStore::on_fault(FaultWatcher watcher) { process_->on_fault(std::move(watcher)); }
+
 template <typename T, typename F>
 void MemoryStore::read(Done<T> done, F query) {
   process_->ask([done = std::move(done), query = std::move(query)](const Tables& tables,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "engine/base/clock.h"
@@ -45,6 +46,10 @@ class MemoryStore final : public Store {
 
   // From the next group and the next read on.
   void set_faults(const FaultOptions& faults);
+  // Told of each fault as it is drawn, before whoever it hits: its status, whose text no other fault of this store has.
+  // Must not call the store.
+  using FaultWatcher = std::function<void(const absl::Status&)>;
+  void on_fault(FaultWatcher watcher);
 
   absl::StatusOr<Lease> acquire(int first_slot, int last_slot, const std::string& holder) override;
   void commit(Batch batch, CommitDone done) override;

@@ -3,13 +3,13 @@
 #include <set>
 #include <utility>
 
+#include <absl/strings/str_cat.h>
+
 namespace skald::store {
 namespace {
 
 // As many batches as one commit to a real disk takes together.
 constexpr size_t kGroupBatches = 64;
-
-absl::Status read_fault() { return absl::UnavailableError("the store did not answer; try again"); }
 
 }  // namespace
 
@@ -20,6 +20,11 @@ MemoryStore::Process::Process(std::shared_ptr<MemoryDisk> disk, base::Executor& 
 void MemoryStore::Process::set_faults(const FaultOptions& faults) {
   const std::lock_guard lock(mutex_);
   faults_ = faults;
+}
+
+void MemoryStore::Process::on_fault(FaultWatcher watcher) {
+  const std::lock_guard lock(mutex_);
+  on_fault_ = std::move(watcher);
 }
 
 absl::Status MemoryStore::Process::alive() {
@@ -75,6 +80,13 @@ void MemoryStore::Process::write_group() {
   schedule(faults_.max_commit_delay, [](Process& self) { self.answer_group(); });
 }
 
+// Each fault has a number in its text, so that what comes of it can be told from what does not.
+absl::Status MemoryStore::Process::fault(absl::StatusCode code, const char* what) {
+  absl::Status status(code, absl::StrCat(what, " (fault ", ++faults_told_, ")"));
+  if (on_fault_) on_fault_(status);
+  return status;
+}
+
 MemoryStore::Process::Fate MemoryStore::Process::draw_fate() {
   double draw = random_->unit();
   const auto happens = [&draw](double probability) {
@@ -84,13 +96,12 @@ MemoryStore::Process::Fate MemoryStore::Process::draw_fate() {
   };
   if (happens(faults_.fail_before_commit)) {
     return random_->below(2) == 0
-               ? Fate{absl::UnavailableError("the disk failed before the commit; try again"), false}
-               : Fate{absl::ResourceExhaustedError("the disk is full; make room and try again"), false};
+               ? Fate{fault(absl::StatusCode::kUnavailable, "the disk failed before the commit; try again"), false}
+               : Fate{fault(absl::StatusCode::kResourceExhausted, "the disk is full; make room and try again"), false};
   }
-  const absl::Status unknown = absl::UnknownError("the commit's answer was lost; ask for its outcome");
-  if (happens(faults_.unknown_outcome_committed)) return {unknown, true};
-  if (happens(faults_.unknown_outcome_lost)) return {unknown, false};
-  return {};
+  const bool committed = happens(faults_.unknown_outcome_committed);
+  if (!committed && !happens(faults_.unknown_outcome_lost)) return {};
+  return {fault(absl::StatusCode::kUnknown, "the commit's answer was lost; ask for its outcome"), committed};
 }
 
 void MemoryStore::Process::write(const Fate& fate) {
@@ -129,15 +140,16 @@ void MemoryStore::Process::ask(Question question) {
 
 void MemoryStore::Process::look(uint64_t read) {
   Question question;
-  absl::Status fault;
+  absl::Status failure;
   {
     const std::lock_guard lock(mutex_);
     const auto found = reads_.find(read);
     if (found == reads_.end()) return;
     question = std::move(found->second.question);
-    if (random_->unit() < faults_.read_failure) fault = read_fault();
+    if (random_->unit() < faults_.read_failure)
+      failure = fault(absl::StatusCode::kUnavailable, "the store did not answer; try again");
   }
-  Answer result = disk_->with([&](const Tables& tables) { return question(tables, std::move(fault)); });
+  Answer result = disk_->with([&](const Tables& tables) { return question(tables, std::move(failure)); });
   {
     const std::lock_guard lock(mutex_);
     const auto found = reads_.find(read);

@@ -26,6 +26,7 @@ class MemoryStore::Process : public std::enable_shared_from_this<Process> {
   void commit(Batch batch, CommitDone done);
   void ask(Question question);
   void set_faults(const FaultOptions& faults);
+  void on_fault(FaultWatcher watcher);
   void crash();
   void stop();
   // UNAVAILABLE after a crash.
@@ -56,6 +57,7 @@ class MemoryStore::Process : public std::enable_shared_from_this<Process> {
     bool written = true;
   };
   Fate draw_fate();
+  absl::Status fault(absl::StatusCode code, const char* what);
   void write(const Fate& fate);
   void schedule(absl::Duration max_delay, absl::AnyInvocable<void(Process&)> step);
   // Runs a step unless the store is gone; a stop on another thread waits until it has ended.
@@ -70,6 +72,8 @@ class MemoryStore::Process : public std::enable_shared_from_this<Process> {
   std::mutex mutex_;  // taken before the disk's own; never held while a caller is answered
   const std::unique_ptr<base::Random> random_;
   FaultOptions faults_;
+  FaultWatcher on_fault_;
+  uint64_t faults_told_ = 0;
   std::deque<Pending> queue_;
   std::deque<Pending> group_;   // under way
   bool busy_ = false;           // a group is under way, or about to be taken

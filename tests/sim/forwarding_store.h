@@ -6,16 +6,12 @@
 
 namespace skald::sim {
 
-// A defect on purpose: a store that says a commit is durable when it was only handed over.
-class EarlyStore final : public store::Store {
+// A store that hands all on to the one below.
+class ForwardingStore : public store::Store {
  public:
-  explicit EarlyStore(store::Store& below) : below_(below) {}
+  explicit ForwardingStore(store::Store& below) : below_(below) {}
 
-  void commit(store::Batch batch, store::CommitDone done) override {
-    below_.commit(std::move(batch), [](const absl::Status&) {});
-    done(absl::OkStatus());
-  }
-
+  void commit(store::Batch batch, store::CommitDone done) override { below_.commit(std::move(batch), std::move(done)); }
   absl::StatusOr<store::Lease> acquire(int first, int last, const std::string& holder) override {
     return below_.acquire(first, last, holder);
   }
@@ -64,7 +60,7 @@ class EarlyStore final : public store::Store {
     return below_.put_setting(name, value);
   }
 
- private:
+ protected:
   store::Store& below_;
 };
 
