@@ -27,6 +27,7 @@ class Customers {
     int signals_acknowledged = 0;
     bool may_fail = false;
     bool sent_unreadable = false;
+    bool may_hear_twice = false;
   };
 
   // All references outlive it.
@@ -50,6 +51,8 @@ class Customers {
   void place(const std::string& id, const std::string& type, nlohmann::json input);
   // Its workflow may fail: then it counts as rejected.
   void may_fail(const std::string& id) { placed_[id].may_fail = true; }
+  // A signal that is sent again may find another run of its workflow, which does not know it.
+  void may_hear_twice(const std::string& id) { placed_[id].may_hear_twice = true; }
   // What somebody orders.
   nlohmann::json order(const std::string& id);
 

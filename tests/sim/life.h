@@ -21,7 +21,7 @@ struct Life {
   bool branches_fail = false;       // beside a step that is under way
   bool handlers_fail = false;       // in the middle of a saga
   bool starts_survive = false;      // the starts and heartbeats of activities, a second later and at an orderly stop
-  bool carried_signals = false;     // a run that continues as new takes along what it has not read
+  bool carried_signals = false;     // a run that continues as new takes along what it has not read, and what it knows
 };
 
 inline const std::map<std::string, bool Life::*> kLives = {

@@ -13,7 +13,7 @@ namespace {
 constexpr int kPolls = 8;
 constexpr int kSlowPolls = 1;
 // In which slow pollers have taken what waits before it.
-constexpr absl::Duration kSlowTurn = absl::Seconds(20);
+constexpr absl::Duration kSlowTurn = absl::Seconds(8);
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(100);
 // How long an answer, or a task that is due, may take without a fault.
 constexpr absl::Duration kAnswer = absl::Milliseconds(250);

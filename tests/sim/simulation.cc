@@ -50,7 +50,7 @@ class Simulation {
         clerks_(world_, shop_.advisor(), customers_, random_->next()),
         chores_(world_, shop_, customers_, options.life, random_->next()),
         began_(world_.clock().now()),
-        small_queues_(options.life.small_queues && random_->below(4) == 0) {
+        small_queues_(options.life.small_queues && random_->below(3) == 0) {
     if (small_queues_) worker_.slow_down();
   }
 

@@ -11,7 +11,10 @@ local logistics = skald.activities("logistics", options)
 return function(order)
   local about = { order_id = order.order_id }
   skald.on_query("status", function() return about end)
-  skald.on_signal("complain", function(what) skald.fail { type = "Complaint", message = what, non_retryable = true } end)
+  local confirming = false
+  skald.on_signal("complain", function(what)
+    if not confirming then skald.fail { type = "Complaint", message = what, non_retryable = true } end
+  end)
 
   local function fulfil(tx)
     tx:step { "reserve",
@@ -32,6 +35,7 @@ return function(order)
 
   local ok, err = pcall(saga.run, function(tx)
     skald.all { skald.async(fulfil, tx), skald.async(look_into_it) }
+    confirming = true
     skald.shielded(function() skald.activity("inventory.confirm", { start_to_close = "5s", retry = options.retry })(about) end)
   end)
   if ok then return { order_id = order.order_id, outcome = "confirmed" } end
