@@ -178,7 +178,11 @@ absl::Status start_activity(Step& step, const StartActivity& input, Output& outp
   activity.clear_last_heartbeat_time();
   step.changed = true;
   // Where attempts are limited, a start must not be forgotten.
-  if (activity.retry_policy().maximum_attempts() > 0) step.mark_durable();
+  if (activity.retry_policy().maximum_attempts() > 0) {
+    step.mark_durable();
+  } else {
+    activity.set_started_process(input.process);
+  }
 
   state::TaskToken token;
   token.set_namespace_id(step.state.namespace_id());

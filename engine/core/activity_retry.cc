@@ -63,6 +63,7 @@ void try_again(Step& step, state::PendingActivity& activity, const failure::Fail
   activity.clear_started_time();
   activity.clear_started_identity();
   activity.clear_started_request_id();
+  activity.clear_started_process();
   activity.set_retry_dispatched(backoff <= absl::ZeroDuration());
   activity.clear_last_heartbeat_time();
   step.mark_durable();
@@ -168,6 +169,24 @@ void activity_timed_out(Step& step, state::PendingActivity& activity, enums::Tim
       type == enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE || type == enums::TIMEOUT_TYPE_SCHEDULE_TO_START;
   append_timed_out(step, state::PendingActivity(activity), std::move(timeout),
                    final_timeout ? enums::RETRY_STATE_TIMEOUT : decision.state);
+}
+
+void forget_activity_starts(Step& step, uint64_t process) {
+  for (const int64_t id : sorted_keys(step.state.activities())) {
+    state::PendingActivity& activity = step.state.mutable_activities()->at(id);
+    if (!activity.has_started_time() || activity.started_process() == 0 || activity.started_process() == process)
+      continue;
+    activity.clear_started_time();
+    activity.clear_started_identity();
+    activity.clear_started_request_id();
+    activity.clear_started_process();
+    activity.clear_last_heartbeat_time();
+    // It was not late to begin: the time until it begins again counts from here.
+    set(activity.mutable_attempt_scheduled_time(), step.event_time());
+    activity.set_retry_dispatched(true);
+    step.changed = true;
+    step.effects.dispatch_activities.push_back(id);
+  }
 }
 
 void tick_activities(Step& step) {

@@ -104,6 +104,7 @@ Transition apply(state::RunState& state, const Input& input, const Context& cont
                        [&](const Tick&) { return tick(step), absl::OkStatus(); },
                        [&](const ReceiveMessage& in) { return receive_message(step, in.message); },
                        [&](const MessageAnswered& in) { return message_answered(step, in); },
+                       [&](const ForgetStarts& in) { return forget_starts(step, in.process), absl::OkStatus(); },
                    },
                    input);
     transition.effects = std::move(step.effects);

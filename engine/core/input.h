@@ -35,6 +35,7 @@ struct StartWorkflowTask {
   std::string task_queue;  // the queue that was polled: sticky or normal
   std::string identity;
   std::string request_id;  // of the poll
+  uint64_t process = 0;    // the life of the process whose own worker it is; 0: a worker that outlives it
 };
 
 struct CompleteWorkflowTask {
@@ -54,6 +55,13 @@ struct StartActivity {
   int32_t attempt = 0;
   std::string identity;
   std::string request_id;
+  uint64_t process = 0;  // as of a workflow task
+};
+
+// The run was read by this life of the process. What a worker within an earlier one had begun has ended with it, and waits for a worker
+// again. An activity whose attempts are limited counts as begun.
+struct ForgetStarts {
+  uint64_t process = 0;
 };
 
 // The four ends and the heartbeat of an activity. A token without scheduled_event_id names the activity by activity_id (the ById
@@ -98,7 +106,7 @@ struct MessageAnswered {
 
 using Input = std::variant<SignalWorkflow, RequestCancelWorkflow, TerminateWorkflow, StartWorkflowTask, CompleteWorkflowTask,
                            FailWorkflowTask, ResetSticky, StartActivity, CompleteActivity, FailActivity, CancelActivity,
-                           HeartbeatActivity, Tick, ReceiveMessage, MessageAnswered>;
+                           HeartbeatActivity, Tick, ReceiveMessage, MessageAnswered, ForgetStarts>;
 
 // A run is to be created, by a client, by a parent (parent is set), or by its predecessor.
 struct StartRequest {

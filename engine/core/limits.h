@@ -16,6 +16,7 @@ struct Limits {
   size_t history_suggest_bytes = 4 << 20;
   int64_t history_error_events = 51'200;
   int64_t history_suggest_events = 4'096;
+  size_t state_error_bytes = 8 << 20;  // of all that the engine keeps of an open run besides its history
   size_t activity_failure_bytes = 4 << 10;
   size_t pending_activities = 2'000;
   size_t pending_children = 2'000;

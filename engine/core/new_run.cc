@@ -31,6 +31,8 @@ NewRun new_run(Beginning beginning, const Context& context, const std::function<
   state.set_id_reuse_policy(beginning.id_reuse_policy);
   state.set_attempt(attributes.attempt());
   state.set_cron_schedule(attributes.cron_schedule());
+  state.mutable_signal_request_ids()->Assign(beginning.signal_request_ids.begin(), beginning.signal_request_ids.end());
+  state.set_cancel_request_id(beginning.cancel_request_id);
   *state.mutable_workflow_task_timeout() = attributes.workflow_task_timeout();
   *state.mutable_execution_timeout() = attributes.workflow_execution_timeout();
   *state.mutable_run_timeout() = attributes.workflow_run_timeout();
@@ -98,6 +100,8 @@ Beginning continued(const Step& step, enums::ContinueAsNewInitiator initiator) {
   next.id_reuse_policy = state.id_reuse_policy();
   if (state.has_parent()) next.parent = state.parent();
   next.user_metadata = state.user_metadata();
+  next.signal_request_ids.assign(state.signal_request_ids().begin(), state.signal_request_ids().end());
+  next.cancel_request_id = state.cancel_request_id();
   if (state.has_execution_expiration()) next.execution_expiration = to_time(state.execution_expiration());
   auto& attributes = next.attributes;
   attributes.mutable_workflow_type()->set_name(state.workflow_type());

@@ -25,9 +25,10 @@ bool buffer_is_full(const Step& step) {
 absl::Status signal(Step& step, const std::string& name, const common::Payloads* input, const common::Header* header,
                     const std::string& identity, const std::string& request_id,
                     const common::WorkflowExecution* sender) {
-  if (step.closed()) return already_completed();
+  // What was applied stays applied, whatever became of the run since.
   auto& seen = *step.state.mutable_signal_request_ids();
   if (!request_id.empty() && std::find(seen.begin(), seen.end(), request_id) != seen.end()) return absl::OkStatus();
+  if (step.closed()) return already_completed();
   const Limits& limits = step.context.limits;
   if (step.state.signal_count() >= limits.signals_per_run) {
     return absl::InvalidArgumentError(
@@ -57,6 +58,7 @@ absl::Status signal(Step& step, const std::string& name, const common::Payloads*
 absl::Status request_cancel(Step& step, const std::string& reason, const std::string& identity,
                             const std::string& request_id, int64_t external_initiated_event_id,
                             const common::WorkflowExecution* sender) {
+  if (!request_id.empty() && request_id == step.state.cancel_request_id()) return absl::OkStatus();
   if (step.closed()) return already_completed();
   if (step.state.cancel_requested()) return absl::OkStatus();
   step.state.set_cancel_requested(true);

@@ -90,6 +90,7 @@ absl::Status fail_workflow_task(Step& step, const FailWorkflowTask& input);
 void fail_task(Step& step, enums::WorkflowTaskFailedCause cause, const failure::Failure* failure,
                const std::string& identity);
 void reset_sticky(Step& step);
+void forget_starts(Step& step, uint64_t process);
 void force_close_task(Step& step);
 
 // commands.cc
@@ -111,6 +112,7 @@ void activity_failed(Step& step, state::PendingActivity& activity, const failure
                      const std::string& identity);
 void activity_timed_out(Step& step, state::PendingActivity& activity, enums::TimeoutType type);
 void tick_activities(Step& step);
+void forget_activity_starts(Step& step, uint64_t process);
 common::RetryPolicy filled_in(const common::RetryPolicy& given);
 // When a failed attempt is tried again: the time until then, or why it is not.
 struct RetryDecision {
@@ -178,6 +180,9 @@ struct Beginning {
   absl::Duration backoff;      // before the first task
   bool awaits_parent = false;  // a child waits for its parent's word
   absl::Time execution_expiration = absl::InfiniteFuture();
+  // What the runs before it have been told already: it may be told once more.
+  std::vector<std::string> signal_request_ids;
+  std::string cancel_request_id;
 };
 NewRun new_run(Beginning beginning, const Context& context,
                const std::function<void(Step&)>& before_first_task = nullptr);

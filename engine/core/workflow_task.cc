@@ -186,6 +186,7 @@ absl::Status start_workflow_task(Step& step, const StartWorkflowTask& input, Out
     return task_not_found();
   if (!from_sticky) step.state.clear_sticky();
   output = begin_task(step, input.identity, input.request_id, from_sticky);
+  step.state.mutable_workflow_task()->set_started_process(input.process);
   return absl::OkStatus();
 }
 
@@ -223,6 +224,14 @@ void workflow_task_timed_out(Step& step, enums::TimeoutType type) {
   }
   // A sticky worker that is gone is no failure of the task.
   next_attempt(step, sticky ? attempt - 1 : attempt);
+}
+
+void forget_starts(Step& step, uint64_t process) {
+  if (step.closed()) return;
+  const auto& task = step.state.workflow_task();
+  if (step.task_started() && task.started_process() != 0 && task.started_process() != process)
+    workflow_task_timed_out(step, enums::TIMEOUT_TYPE_START_TO_CLOSE);
+  forget_activity_starts(step, process);
 }
 
 void reset_sticky(Step& step) {

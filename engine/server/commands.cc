@@ -90,6 +90,11 @@ void add_server_command(CLI::App& root, int& exit_code) {
                    "Memory for runs that are kept ready, in MB; the rest is read when it is needed")
       ->capture_default_str()
       ->check(CLI::Range(2, 1 << 20));
+  command
+      ->add_option("--state-limit-mb", options->state_limit_mb,
+                   "MB that an open workflow's state may take (what is pending, not its history); beyond it is terminated")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
   command->footer(
       "Examples:\n  skald server\n  skald server --store sqlite:/var/lib/skald/skald.sqlite --grpc 127.0.0.1:0\n"
       "  skald server --store mysql://skald@db.example:3306/skald --store-password file:/run/secrets/skald\n"

@@ -25,7 +25,7 @@ std::optional<std::pair<uint64_t, shard::Call>> InProcessTransport::begin_poll(c
   auto cancellation = std::make_shared<base::Cancellation>();
   const uint64_t id = next_poll_++;
   polls_[id] = cancellation;
-  return std::pair(id, shard::Call{std::move(ns), absl::InfiniteFuture(), std::move(cancellation)});
+  return std::pair(id, shard::Call{.ns = std::move(ns), .cancellation = std::move(cancellation), .of_this_process = true});
 }
 
 template <typename T>

@@ -1,5 +1,7 @@
 #include "engine/server/server.h"
 
+#include <chrono>
+#include <future>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -30,6 +32,7 @@ namespace {
 
 constexpr absl::Duration kGrace = absl::Seconds(2);
 constexpr absl::Duration kPluginGrace = absl::Seconds(10);  // for activities that run
+constexpr std::chrono::seconds kSettling(5);                // for the last commits
 
 // The id that tells this cluster from others, made at the first start.
 absl::StatusOr<std::string> read_cluster_id(store::Store& store, base::Random& random) {
@@ -76,6 +79,7 @@ struct Server::Parts {
   absl::Status start_engine(const ServerOptions& options, std::function<void(const absl::Status&)> on_fatal);
   absl::Status start_plugins(const ServerOptions& options);
   absl::Status serve(const ServerOptions& options);
+  void settle();
   void store_changed(const absl::Status& news, const std::function<void(const absl::Status&)>& on_fatal);
   shard::EmbeddedWorker* make_script_worker(const ServerOptions& options, size_t cache_bytes);
 };
@@ -139,6 +143,7 @@ absl::Status Server::Parts::start_engine(const ServerOptions& options,
   matching = std::make_unique<matching::Matching>(clock, *timing);
   const std::string holder = absl::StrCat("skald pid ", getpid());
   store->watch([this, on_fatal](const absl::Status& news) { store_changed(news, on_fatal); });
+  limits.state_error_bytes = static_cast<size_t>(options.state_limit_mb) << 20;
   // Each owner loop keeps runs, and its worker their scripts.
   shard::OwnerLimits owner_limits;
   owner_limits.cache_bytes = (static_cast<size_t>(options.cache_mb) << 20) / static_cast<size_t>(2 * options.owners);
@@ -161,6 +166,15 @@ absl::Status Server::Parts::start_engine(const ServerOptions& options,
       std::move(on_fatal));
   engine->start();
   return absl::OkStatus();
+}
+
+// Waits until the store has what only memory knew. A store that is away is not waited for without an end.
+void Server::Parts::settle() {
+  auto settled = std::make_shared<std::promise<void>>();
+  std::future<void> waiting = settled->get_future();
+  engine->settle([settled] { settled->set_value(); });
+  if (waiting.wait_for(kSettling) != std::future_status::ready)
+    spdlog::warn("the store has not taken the last commits: starts and heartbeats of activities may be forgotten");
 }
 
 // What a store has to tell is for the log and for health checks.
@@ -242,6 +256,7 @@ Server::~Server() {
   if (parts.engine != nullptr) parts.engine->drain();
   if (parts.matching != nullptr) parts.matching->stop();
   if (parts.grpc != nullptr) parts.grpc->stop(kGrace);
+  if (parts.engine != nullptr) parts.settle();
   if (parts.slow_lane != nullptr) parts.slow_lane->stop();  // the loops may still give it scripts
   for (auto& loop : parts.loops) loop->stop();
   if (parts.timing != nullptr) parts.timing->stop();

@@ -23,6 +23,7 @@ struct ServerOptions {
   std::string grpc_address = "127.0.0.1:7233";
   int owners = 2;                          // owner loops
   int cache_mb = 96;                       // for runs kept in memory, half of it for their scripts
+  int state_limit_mb = 8;                  // of an open run; one that has more is terminated
   std::string workflows;                   // folder of *.lua; empty = none
   std::string plugins;                     // folder of *.so; empty = none
   std::string namespace_name = "default";  // whose tasks workflows and plugins run

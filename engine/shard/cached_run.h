@@ -49,7 +49,10 @@ struct CachedRun {
   bool durable_closed = false;
 
   uint64_t batch = 0;            // the newest batch the run is part of that is not durable yet; 0 = none
+  size_t part = 0;               // its place in that batch
   bool has_volatile = false;     // changes that no batch holds yet
+  absl::Time volatile_since;     // when it began to have them
+  bool refused = false;          // matching had no room for one of its tasks
   bool write_visibility = false;
   bool write_current = false;
 
@@ -81,6 +84,8 @@ struct WorkflowEntry {
   bool loading = false;
   bool busy = false;        // a script or a read of history holds the runs; requests wait
   uint64_t batch = 0;       // the newest batch that one of its runs is part of, durable or not; 0 = none yet
+  size_t part = 0;          // its place in that batch
+  int parts_under_way = 0;  // of it, in batches that are not durable
   uint64_t generation = 0;  // raised when runs were dropped: answers to older questions are void
   std::list<WorkflowEntry*>::iterator use;
 };

@@ -28,6 +28,7 @@ struct Call {
   Settings ns;
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<base::Cancellation> cancellation;  // may be null
+  bool of_this_process = false;                      // a worker within this process, which ends with it
 };
 
 // A poll's answer, history apart: `history` is the wire form of temporal.api.history.v1.History.

@@ -10,6 +10,7 @@ namespace skald::shard {
 EngineImpl::EngineImpl(EngineOptions options, OwnerLimits owner_limits, std::vector<OwnerLoop> loops, DecodeAttributes decode_attributes,
                        std::function<void(const absl::Status&)> on_fatal)
     : options_(std::move(options)) {
+  if (!loops.empty()) process_ = loops.front().random->next() | 1;
   for (OwnerLoop& loop : loops) {
     embedded_ = loop.embedded;
     first_slots_.push_back(loop.lease.first_slot);
@@ -20,6 +21,7 @@ EngineImpl::EngineImpl(EngineOptions options, OwnerLimits owner_limits, std::vec
                    .matching = options_.matching,
                    .namespaces = options_.namespaces,
                    .limits = options_.limits,
+                   .process = process_,
                    .random = std::move(loop.random),
                    .embedded = loop.embedded,
                    .lease = loop.lease,
@@ -41,6 +43,17 @@ void EngineImpl::start() {
 void EngineImpl::drain() {
   draining_ = true;
   for (auto& owner : owners_) owner->end_waits();
+}
+
+void EngineImpl::settle(base::Task done) {
+  // Called with the last owner's answer.
+  auto last = std::make_shared<base::Task>(std::move(done));
+  auto left = std::make_shared<std::atomic<size_t>>(owners_.size());
+  for (auto& owner : owners_) {
+    owner->settle([last, left](const absl::Status&) {
+      if (--*left == 0) (*last)();
+    });
+  }
 }
 
 Statistics EngineImpl::statistics() const {

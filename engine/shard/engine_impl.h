@@ -48,6 +48,9 @@ class EngineImpl final : public Engine {
   void start();
   // Answers those who wait for history, now and from now on, and those whose queries wait: the process is about to end. From any thread.
   void drain();
+  // Makes durable what only memory knows, the starts of tasks and heartbeats, and then calls `done`: the last thing before the loops end. From
+  // any thread.
+  void settle(base::Task done);
 
   void start_workflow(Call call, wire::StartWorkflowExecutionRequest request, Done<wire::StartWorkflowExecutionResponse> done) override;
   void signal_with_start(Call call, wire::SignalWithStartWorkflowExecutionRequest request,
@@ -126,6 +129,7 @@ class EngineImpl final : public Engine {
 
   EngineOptions options_;
   std::vector<std::unique_ptr<Owner>> owners_;
+  uint64_t process_ = 1;  // this life
   std::atomic<bool> draining_ = false;
   std::vector<int> first_slots_;
   const EmbeddedWorker* embedded_ = nullptr;  // one of the loops': they all poll the same queues

@@ -73,7 +73,7 @@ void EngineImpl::history_page(Owner& owner, WorkflowEntry&, CachedRun& run, Call
   int64_t first = token.next_event_id();
   int64_t last = durable;
   if (request.close_event_only) {
-    // The close event, or, of an open run that is not waited for, the newest.
+    if (!closed) return done(HistoryPage());  // There is none yet, and nobody waits for it.
     first = last;
   } else {
     const int64_t most = request.page_size > 0 ? std::min(request.page_size, options_.history_page_events) : options_.history_page_events;
@@ -118,11 +118,12 @@ void EngineImpl::read_history_reverse(Call call, HistoryRequest request, Done<Hi
                             request.page_size > 0 ? std::min(request.page_size, options_.history_page_events) : options_.history_page_events;
                         const int64_t first = std::max<int64_t>(1, last - most + 1);
                         owner.history().read(run, first, last,
-                                          [token = std::move(token), first, answer = std::move(answer)](absl::StatusOr<std::string> events) mutable {
+                                          [token = std::move(token), first, last, answer = std::move(answer)](absl::StatusOr<std::string> events) mutable {
                                             if (!events.ok()) return answer(events.status());
                                             HistoryPage page{reverse_events(*events), ""};
-                                            if (first > 1) {
-                                              token.set_next_event_id(first - 1);
+                                            const int64_t next = last - cut_page(page.history, last - first + 1);
+                                            if (next > 0) {
+                                              token.set_next_event_id(next);
                                               page.next_page_token = token.SerializeAsString();
                                             }
                                             answer(std::move(page));

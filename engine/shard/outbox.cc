@@ -119,14 +119,13 @@ void EngineImpl::message_answered(const OutboxMessage& message, absl::Status sta
   owner.submit(
       key, message.source().run_id(),
       [this, &owner, message, status = std::move(status), run_id = std::move(run_id)](WorkflowEntry& entry, CachedRun* run) mutable {
-        if (run != nullptr) {
-          owner.apply(entry, *run, core::MessageAnswered{message, std::move(status), std::move(run_id)},
-                      [this, message](const absl::Status& applied, core::Output&) {
-                        if (is_transient(applied)) deliver_again(message);
-                      });
-        }
         // In the batch of the answer, or alone if it changed nothing.
-        owner.commits().message_done(message.id());
+        if (run == nullptr) return owner.commits().message_done(message.id());
+        owner.apply(entry, *run, core::MessageAnswered{message, std::move(status), std::move(run_id)},
+                    [this, message](const absl::Status& applied, core::Output&) {
+                      if (is_transient(applied)) deliver_again(message);
+                    });
+        owner.commits().message_done(entry, message.id());
       },
       [this, message](const absl::Status&) { deliver_again(message); });
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include "engine/core/error.h"
 #include "engine/shard/visibility_row.h"
 #include "engine/shard/wire_history.h"
@@ -54,13 +56,15 @@ Owner::Owner(OwnerParts parts)
                              },
                              [](const absl::Status&) {});
                     }}),
+      late_(parts_.clock, parts_.executor,
+            [this](CachedRun& run) { commits_.write(cache_.entry(run.key.workflow()), run); }),
       scans_({.clock = parts_.clock,
               .executor = parts_.executor,
               .store = parts_.store,
               .lease = parts_.lease,
               .page = parts_.owner_limits.scan_page,
               .lookahead = parts_.owner_limits.wake_horizon,
-              .found_work = [this](const store::RunKey& key) { found_work(key); },
+              .found_work = [this](const store::RunKey& key, const std::string& page) { found_work(key, page); },
               .found_message = [this](const store::OutboxRow& row) { found_message(row); },
               .set_horizon = [this](absl::Time horizon) { wakes_.set_horizon(horizon); },
               .found_sleeping =
@@ -76,6 +80,13 @@ void Owner::start() {
 
 void Owner::work_scan() {
   parts_.executor.post([this] { scans_.look_for_work(); });
+}
+
+void Owner::settle(CommitPipeline::Action done) {
+  parts_.executor.post([this, done = std::move(done)]() mutable {
+    late_.write_all();
+    commits_.when_settled(std::move(done));
+  });
 }
 
 void Owner::end_waits() {
@@ -126,18 +137,25 @@ void Owner::pump(WorkflowEntry& entry) {
   cache_.shrink();
 }
 
-void Owner::apply(WorkflowEntry& entry, CachedRun& run, const core::Input& input, Reply reply) {
+absl::StatusCode Owner::apply(WorkflowEntry& entry, CachedRun& run, const core::Input& input, Reply reply) {
   const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
   if (!ns) {
     core::Output none;
-    return reply(absl::InternalError("the run's namespace is gone"), none);
+    const absl::Status gone = absl::InternalError("the run's namespace is gone");
+    reply(gone, none);
+    return gone.code();
   }
   core::Transition transition = core::apply(run.state, input, context(*ns));
+  const absl::StatusCode said = transition.status.code();
   absorb_transition(entry, run, transition);
+  // Starts and heartbeats. That a retry was handed out need not be known to anybody else.
+  const bool late = transition.changed && !transition.durable && !std::holds_alternative<core::Tick>(input);
+  if (late && !commits_.will_write(run)) late_.note(run);
   commits_.when_durable(
       run, [reply = std::move(reply), status = std::move(transition.status), output = std::move(transition.output)](
                absl::Status committed) mutable { reply(committed.ok() ? status : committed, output); });
   drive(entry, run);
+  return said;
 }
 
 void Owner::create(WorkflowEntry& entry, const core::StartRequest& request, const core::NamespaceSettings& ns,
@@ -194,6 +212,24 @@ void Owner::absorb_transition(WorkflowEntry& entry, CachedRun& run, core::Transi
     run.write_current = false;
     drive(entry, next);
   }
+  keep_within_limit(entry, run);
+}
+
+// A state that has grown beyond what a store should be asked to take, with each step, ends its run.
+void Owner::keep_within_limit(WorkflowEntry& entry, CachedRun& run) {
+  const size_t most = parts_.limits.state_error_bytes;
+  // What it takes in memory is known, and more than its bytes in the store.
+  if (run.bytes <= most || run.state.status() != temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING) return;
+  const size_t bytes = run.state.ByteSizeLong();
+  const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
+  if (bytes <= most || !ns) return;
+  spdlog::warn("workflow {}, run {}, is terminated: its state takes {} bytes, and {} are allowed", run.key.workflow_id,
+               run.key.run_id, bytes, most);
+  core::TerminateWorkflow end;
+  end.request.set_reason("Workflow state size exceeds limit.");
+  end.request.set_identity("history-service");
+  core::Transition transition = core::apply(run.state, end, context(*ns));
+  absorb(entry, run, transition.effects, transition.changed, transition.durable);
 }
 
 void Owner::absorb(WorkflowEntry& entry, CachedRun& run, core::Effects& effects, bool changed, bool durable) {
@@ -214,8 +250,8 @@ void Owner::absorb(WorkflowEntry& entry, CachedRun& run, core::Effects& effects,
     }
     for (std::string& id : effects.outbox_done) commits_.message_done(entry, std::move(id));
   } else {
-    for (std::string& id : effects.outbox_done) commits_.message_done(std::move(id));
-    run.has_volatile = run.has_volatile || changed;
+    for (std::string& id : effects.outbox_done) commits_.message_done(entry, std::move(id));
+    if (changed && !std::exchange(run.has_volatile, true)) run.volatile_since = now();
   }
   dispatch_after_commit(run, effects);
   wakes_.set(run, core::next_wake(run.state));

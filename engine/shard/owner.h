@@ -19,6 +19,7 @@
 #include "engine/shard/embedded_worker.h"
 #include "engine/shard/engine.h"
 #include "engine/shard/history_reader.h"
+#include "engine/shard/late_writes.h"
 #include "engine/shard/namespace_source.h"
 #include "engine/shard/query_desk.h"
 #include "engine/shard/run_cache.h"
@@ -46,6 +47,8 @@ struct OwnerParts {
   matching::Matching& matching;
   NamespaceSource& namespaces;
   const core::Limits& limits;
+  // Tells this process's life from others: what its own workers began has ended with it. Not 0.
+  uint64_t process = 1;
   std::unique_ptr<base::Random> random;
   EmbeddedWorker* embedded = nullptr;  // null: none
   store::Lease lease;
@@ -80,21 +83,28 @@ class Owner {
   void work_scan();
   // Wakes all who wait for history and ends all queries. From any thread.
   void end_waits();
+  // Makes durable what only memory knows, then calls `done`: all that was on its way is durable, or could not become so. From any thread.
+  void settle(CommitPipeline::Action done);
 
   // Runs `operation` on the run (run_id empty = the current one) once it is in memory and free; `failed` instead if it cannot be read or
   // too many wait. From any thread.
   void submit(store::WorkflowKey key, std::string run_id, WorkflowEntry::Operation operation,
               absl::AnyInvocable<void(absl::Status)> failed);
 
-  // Applies an input; `reply` is called when its outcome is durable.
-  void apply(WorkflowEntry& entry, CachedRun& run, const core::Input& input, Reply reply);
+  // Applies an input; `reply` is called when its outcome is durable. Returns what the core says to it.
+  absl::StatusCode apply(WorkflowEntry& entry, CachedRun& run, const core::Input& input, Reply reply);
   // Creates a run in the entry, by the policies of the request.
   void create(WorkflowEntry& entry, const core::StartRequest& request, const core::NamespaceSettings& ns, StartReply reply);
 
   CommitPipeline& commits() { return commits_; }
   HistoryReader& history() { return history_; }
   QueryDesk& queries() { return queries_; }
+  // A task could not be handed to the worker that polled it, for its run cannot be read at the moment: it goes back into the
+  // queue after a while.
+  void hand_out_again(const matching::QueueKey& queue, const matching::TaskRef& task);
 
+  // The lease is lost, or the data damaged: nothing is taken on any more.
+  bool has_ended() const { return fatal_; }
   base::Executor& executor() { return parts_.executor; }
   std::string new_query_id() { return parts_.random->uuid(); }
   size_t cached_bytes() const { return cache_.bytes(); }
@@ -110,6 +120,7 @@ class Owner {
   void absorb(WorkflowEntry& entry, CachedRun& run, core::Effects& effects, bool changed, bool durable);
   CachedRun& adopt(WorkflowEntry& entry, core::NewRun& created);
   void absorb_transition(WorkflowEntry& entry, CachedRun& run, core::Transition& transition);
+  void keep_within_limit(WorkflowEntry& entry, CachedRun& run);
   store::VisibilityRow make_visibility_row(const CachedRun& run) const;
 
   // owner_dispatch.cc: tasks on their way to their workers
@@ -117,11 +128,13 @@ class Owner {
   void dispatch_workflow_task(CachedRun& run);
   void dispatch_activity(CachedRun& run, int64_t scheduled_event_id);
   void dispatch_all(CachedRun& run);
+  void hand_out(CachedRun& run, const matching::QueueKey& queue, matching::TaskRef task);
 
   // owner_load.cc: how runs come into memory and leave it
   void load_current(WorkflowEntry& entry);
   void load_run(WorkflowEntry& entry, const std::string& run_id);
   void loaded(WorkflowEntry& entry, const store::RunKey& key, const store::RunRow& row);
+  void forget_starts(WorkflowEntry& entry, CachedRun& run);
   void fail_waiting(WorkflowEntry& entry, const absl::Status& status);
   void undone(const std::set<store::WorkflowKey>& workflows, const absl::Status& answer, const absl::Status& why);
   void leave(CachedRun& run, const absl::Status& why);
@@ -132,7 +145,7 @@ class Owner {
   // owner_due.cc: what time and scans bring up
   void tick(const store::RunKey& key);
   void remove(WorkflowEntry& entry, CachedRun& run);
-  void found_work(const store::RunKey& key);
+  void found_work(const store::RunKey& key, const std::string& page);
   void found_message(const store::OutboxRow& row);
 
   // owner_embedded.cc
@@ -152,6 +165,7 @@ class Owner {
   CommitPipeline commits_;
   HistoryReader history_;
   QueryDesk queries_;
+  LateWrites late_;
   Scans scans_;
   bool fatal_ = false;
 };

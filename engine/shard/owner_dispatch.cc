@@ -8,6 +8,7 @@ namespace {
 
 // The event that schedules a run's first workflow task.
 constexpr int64_t kFirstTask = 2;
+constexpr absl::Duration kNextHandOut = absl::Seconds(1);
 
 }  // namespace
 
@@ -33,24 +34,35 @@ void Owner::dispatch_workflow_task(CachedRun& run) {
       !parts_.matching.polled_since(queue, now() - parts_.limits.sticky_schedule_to_start_default)) {
     // Nobody has polled the sticky queue for long: its worker is gone, and the task need not wait for its timeout.
     WorkflowEntry& entry = cache_.entry(run.key.workflow());
-    return apply(entry, run, core::ResetSticky{}, [](const absl::Status&, core::Output&) {});
+    apply(entry, run, core::ResetSticky{}, [](const absl::Status&, core::Output&) {});
+    return;
   }
   if (parts_.embedded != nullptr && !serves(run) && task.scheduled_event_id() == kFirstTask &&
       parts_.embedded->polls(run.state.namespace_(), task.task_queue().name())) {
     spdlog::warn("workflow {}: there is no workflow {} here; another worker of the task queue {} may have it",
                  run.key.workflow_id, run.state.workflow_type(), task.task_queue().name());
   }
-  parts_.matching.add(queue, {run.key, task.scheduled_event_id(), task.attempt(), ""});
+  hand_out(run, queue, {run.key, task.scheduled_event_id(), task.attempt(), ""});
 }
 
 void Owner::dispatch_activity(CachedRun& run, int64_t scheduled_event_id) {
   const auto found = run.state.activities().find(scheduled_event_id);
   if (found == run.state.activities().end() || found->second.has_started_time()) return;
-  parts_.matching.add({run.key.namespace_id, matching::TaskKind::kActivity, found->second.task_queue()},
-                      {run.key, scheduled_event_id, found->second.attempt(), ""});
+  hand_out(run, {run.key.namespace_id, matching::TaskKind::kActivity, found->second.task_queue()},
+           {run.key, scheduled_event_id, found->second.attempt(), ""});
+}
+
+// What does not fit into the queue is found by a scan when there is room again.
+void Owner::hand_out(CachedRun& run, const matching::QueueKey& queue, matching::TaskRef task) {
+  if (parts_.matching.add(queue, std::move(task)) == matching::Matching::Added::kFull) run.refused = true;
+}
+
+void Owner::hand_out_again(const matching::QueueKey& queue, const matching::TaskRef& task) {
+  parts_.executor.post_at(now() + kNextHandOut, [this, queue, task] { parts_.matching.add(queue, task); });
 }
 
 void Owner::dispatch_all(CachedRun& run) {
+  run.refused = false;
   if (!serves(run)) dispatch_workflow_task(run);
   for (const int64_t scheduled : core::waiting_activities(run.state, now())) dispatch_activity(run, scheduled);
 }

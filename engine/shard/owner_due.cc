@@ -45,12 +45,13 @@ void Owner::remove(WorkflowEntry& entry, CachedRun& run) {
   cache_.remove(entry, std::string(run.key.run_id));
 }
 
-void Owner::found_work(const store::RunKey& key) {
-  // A run that has to be loaded dispatches its tasks by itself.
+void Owner::found_work(const store::RunKey& key, const std::string& page) {
   submit(key.workflow(), key.run_id,
-         [this, cached = cache_.holds(key)](WorkflowEntry& entry, CachedRun* run) {
-           if (run == nullptr || !cached) return;
-           dispatch_all(*run);
+         [this, page](WorkflowEntry& entry, CachedRun* run) {
+           if (run == nullptr) return;
+           // A run that had to be loaded has dispatched its tasks by itself; of others those are in matching that fitted.
+           if (run->refused) dispatch_all(*run);
+           if (run->refused) scans_.refused(page);
            drive(entry, *run);
          },
          [this, key](const absl::Status&) { read_back_later(key); });

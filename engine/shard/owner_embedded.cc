@@ -38,6 +38,7 @@ void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
     start.attempt = run.state.workflow_task().attempt();
     start.task_queue = run.state.task_queue();
     start.identity = kEmbeddedIdentity;
+    start.process = parts_.process;
     start.request_id = parts_.random->uuid();
     core::Transition transition = core::apply(run.state, start, context(*ns));
     absorb_transition(entry, run, transition);
@@ -119,8 +120,9 @@ void Owner::answered(WorkflowEntry& entry, CachedRun& run, const core::wire::Pol
                      spdlog::warn("workflow {}: its task's commands were refused: {}", run.key.workflow_id, base::text(transition.status));
                      parts_.embedded->forget(run.key.run_id);
                    }
+                   const bool accepted = transition.status.ok();
                    absorb_transition(entry, run, transition);
-                   queries_.release_answers(run);
+                   queries_.release_answers(run, accepted);
                    queries_.requeue(run);
                    queries_.pump(entry, run);
                  },

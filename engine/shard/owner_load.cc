@@ -57,6 +57,7 @@ void Owner::loaded(WorkflowEntry& entry, const store::RunKey& key, const store::
   run.saved_last_event_id = run.durable_last_event_id = run.last_event_id();
   run.durable_closed = run.state.status() != temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING;
   cache_.recount(run);
+  forget_starts(entry, run);
   wakes_.set(run, core::next_wake(run.state));
   if (core::has_work(run.state)) {
     // Its tasks may have been known to a process that is gone.
@@ -64,6 +65,17 @@ void Owner::loaded(WorkflowEntry& entry, const store::RunKey& key, const store::
     drive(entry, run);
   }
   pump(entry);
+}
+
+// What a worker within a process that is gone has begun, nobody works on: it is handed out again.
+void Owner::forget_starts(WorkflowEntry& entry, CachedRun& run) {
+  const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
+  if (!ns) return;
+  core::Transition transition = core::apply(run.state, core::ForgetStarts{parts_.process}, context(*ns));
+  // Where they are told for the first time, with all other tasks of the run, follows.
+  transition.effects.dispatch_workflow_task = false;
+  transition.effects.dispatch_activities.clear();
+  absorb(entry, run, transition.effects, transition.changed, transition.durable);
 }
 
 void Owner::fail_waiting(WorkflowEntry& entry, const absl::Status& status) {
@@ -110,6 +122,7 @@ void Owner::undone(const std::set<store::WorkflowKey>& workflows, const absl::St
 void Owner::leave(CachedRun& run, const absl::Status& why) {
   history_.end(run);
   queries_.end(run, why);
+  late_.forget(run);
   if (parts_.embedded != nullptr) parts_.embedded->forget(run.key.run_id);
 }
 

@@ -170,14 +170,19 @@ void QueryDesk::take_answers(CachedRun& run, const core::wire::RespondWorkflowTa
     const auto& answer = result->second;
     auto response = to_response(answer.result_type(), answer.answer(), answer.error_message(), answer.failure());
     // The answer rests on the task's commands: it leaves with their commit.
-    answers_.emplace_back(std::move(query->done), std::move(response));
+    answers_.emplace_back(std::move(*query), std::move(response));
     query = run.task_queries.erase(query);
   }
 }
 
-void QueryDesk::release_answers(CachedRun& run) {
-  for (auto& [done, response] : std::exchange(answers_, {})) {
-    parts_.commits.when_durable(run, [done = std::move(done), response = std::move(response)](const absl::Status& status) mutable {
+void QueryDesk::release_answers(CachedRun& run, bool accepted) {
+  for (auto& [query, response] : std::exchange(answers_, {})) {
+    if (!accepted) {
+      // What the answer rests on did not happen.
+      run.task_queries.push_back(std::move(query));
+      continue;
+    }
+    parts_.commits.when_durable(run, [done = std::move(query.done), response = std::move(response)](const absl::Status& status) mutable {
       if (status.ok()) {
         done(std::move(response));
       } else {

@@ -48,10 +48,10 @@ class QueryDesk {
   void answer(CachedRun& run, PendingQuery query, const core::wire::RespondQueryTaskCompletedRequest& answer);
 
   // Puts the queries that wait into a workflow task that a worker got; takes their answers from its completion, to be
-  // released after the completion was applied; or lets them wait for another task.
+  // released after the completion was applied, or put aside if it was refused; or lets them wait for another task.
   void attach(CachedRun& run, Task& task);
   void take_answers(CachedRun& run, const core::wire::RespondWorkflowTaskCompletedRequest& request);
-  void release_answers(CachedRun& run);
+  void release_answers(CachedRun& run, bool accepted);
   void requeue(CachedRun& run);
 
   // The run leaves memory, or the server ends.
@@ -73,7 +73,7 @@ class QueryDesk {
   std::map<uint64_t, CachedRun*> asked_;  // runs with queries, by serial
   bool sweeping_ = false;
   // Of the task completion that is being applied.
-  std::vector<std::pair<absl::AnyInvocable<void(Response)>, Response>> answers_;
+  std::vector<std::pair<PendingQuery, Response>> answers_;
 };
 
 }  // namespace skald::shard

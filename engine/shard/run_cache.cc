@@ -13,7 +13,7 @@ bool can_leave(const CachedRun& run) {
 }
 
 bool can_leave(const WorkflowEntry& entry) {
-  if (entry.busy || entry.loading || !entry.waiting.empty()) return false;
+  if (entry.busy || entry.loading || !entry.waiting.empty() || entry.parts_under_way > 0) return false;
   for (const auto& [id, run] : entry.runs) {
     if (run != nullptr && !can_leave(*run)) return false;
   }

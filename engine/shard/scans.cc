@@ -23,23 +23,45 @@ void Scans::again(absl::Duration later, void (Scans::*look)()) {
 }
 
 void Scans::look_for_work() {
-  if (scanning_work_) return;
+  if (scanning_work_) {
+    // What asks for it may have happened behind the scan.
+    work_wanted_ = true;
+    return;
+  }
   scanning_work_ = true;
-  scan_work("");
+  work_wanted_ = round_wrapped_ = round_refused_ = false;
+  round_from_ = work_from_;
+  scan_work(round_from_);
+}
+
+void Scans::refused(const std::string& page) {
+  if (std::exchange(round_refused_, true)) return;
+  work_from_ = page;
 }
 
 void Scans::scan_work(const std::string& after) {
-  parts_.store.scan_work(parts_.lease, after, parts_.page, [this](absl::StatusOr<store::Page<store::RunKey>> page) {
-    parts_.executor.post([this, page = std::move(page)] {
+  parts_.store.scan_work(parts_.lease, after, parts_.page, [this, after](absl::StatusOr<store::Page<store::RunKey>> page) {
+    parts_.executor.post([this, after, page = std::move(page)] {
       if (!page.ok()) {
         scanning_work_ = false;
         return again(kNextTry, &Scans::look_for_work);
       }
-      for (const store::RunKey& key : page->rows) parts_.found_work(key);
-      if (!page->next.empty()) return scan_work(page->next);
-      scanning_work_ = false;
+      for (const store::RunKey& key : page->rows) parts_.found_work(key, after);
+      std::string next = page->next;
+      if (next.empty()) {
+        // The end: what lies before the page where the round began is left.
+        if (round_from_.empty() || round_wrapped_) return end_round();
+        round_wrapped_ = true;
+      }
+      if (round_wrapped_ && next == round_from_) return end_round();
+      scan_work(next);
     });
   });
+}
+
+void Scans::end_round() {
+  scanning_work_ = false;
+  if (work_wanted_) look_for_work();
 }
 
 void Scans::look_for_messages() { scan_messages(""); }

@@ -12,7 +12,8 @@
 namespace skald::shard {
 
 // Looks through the store, page by page: for runs with work, for messages that were not answered, and for runs that will
-// be due soon. A scan that cannot read begins anew a second later.
+// be due soon. A scan that cannot read begins anew a second later. The scan for work goes round: it begins at the page where
+// the one before found the first run whose tasks did not fit into their queue, so that each has its turn.
 class Scans {
  public:
   struct Parts {
@@ -22,7 +23,8 @@ class Scans {
     store::Lease lease;
     size_t page = 0;           // rows read at once
     absl::Duration lookahead;  // how far ahead sleeping runs are looked up, twice in that time
-    std::function<void(const store::RunKey&)> found_work;
+    // And on which page; `refused` is told if its tasks do not fit.
+    std::function<void(const store::RunKey&, const std::string& page)> found_work;
     std::function<void(const store::OutboxRow&)> found_message;
     // The horizon is told before the runs that are due before it.
     std::function<void(absl::Time)> set_horizon;
@@ -34,7 +36,8 @@ class Scans {
   // The first look at everything; sleeping runs are looked for again and again from then on.
   void start();
   // On the executor, each of them.
-  void look_for_work();
+  void look_for_work();  // once more afterwards if it is under way
+  void refused(const std::string& page);
   void look_for_messages();
   // No more scans begin.
   void stop() { stopped_ = true; }
@@ -42,6 +45,7 @@ class Scans {
  private:
   void scan_work(const std::string& after);
   void scan_messages(const std::string& after);
+  void end_round();
   void look_ahead();
   void scan_ahead(const std::string& after);
   void again(absl::Duration later, void (Scans::*look)());
@@ -50,6 +54,11 @@ class Scans {
   absl::Time horizon_ = absl::InfinitePast();
   bool scanning_ahead_ = false;
   bool scanning_work_ = false;
+  bool work_wanted_ = false;
+  std::string work_from_;     // the page where the round began or, once one was refused, where the next one begins
+  std::string round_from_;
+  bool round_wrapped_ = false;
+  bool round_refused_ = false;
   bool stopped_ = false;
 };
 

@@ -70,7 +70,7 @@ void EngineImpl::start_workflow_task(std::shared_ptr<Poll<wire::PollWorkflowTask
   Owner& owner = owner_of(key);
   owner.submit(
       key, run_id,
-      [this, &owner, poll, task = std::move(task)](WorkflowEntry& entry, CachedRun* run) {
+      [this, &owner, poll, task](WorkflowEntry& entry, CachedRun* run) {
         if (run == nullptr) return poll_workflow(poll);
         if (!task.query_id.empty()) {
           auto head = owner.queries().take_task(*run, task.query_id);
@@ -86,6 +86,7 @@ void EngineImpl::start_workflow_task(std::shared_ptr<Poll<wire::PollWorkflowTask
         start.attempt = task.attempt;
         start.task_queue = poll->queue.name;
         start.identity = poll->request.identity();
+        start.process = poll->call.of_this_process ? process_ : 0;
         start.request_id = run->key.run_id + "/" + std::to_string(task.scheduled_event_id) + "/" + std::to_string(task.attempt);
         owner.apply(entry, *run, start, [this, &owner, poll, run](const absl::Status& status, core::Output& output) {
           auto* started = std::get_if<core::WorkflowTaskStarted>(&output);
@@ -96,7 +97,11 @@ void EngineImpl::start_workflow_task(std::shared_ptr<Poll<wire::PollWorkflowTask
           send_workflow_task(owner, *run, std::move(*started), std::move(poll->done));
         });
       },
-      [poll](const absl::Status& status) { poll->done(status); });
+      [this, &owner, poll, task](const absl::Status& status) {
+        if (owner.has_ended()) return poll->done(status);
+        owner.hand_out_again(poll->queue, task);
+        poll_workflow(poll);
+      });
 }
 
 void EngineImpl::send_workflow_task(Owner& owner, CachedRun& run, core::WorkflowTaskStarted started, Done<WorkflowTask> done) {
@@ -142,7 +147,7 @@ void EngineImpl::complete_workflow_task(Call call, wire::RespondWorkflowTaskComp
       std::move(key), std::move(run_id), std::move(done),
       [this, token = *std::move(token), request = std::move(request)](Owner& owner, WorkflowEntry& entry, CachedRun& run, Done<Response> answer) mutable {
         owner.queries().take_answers(run, request);
-        owner.apply(entry, run, core::CompleteWorkflowTask{std::move(token), std::move(request)},
+        const absl::StatusCode said = owner.apply(entry, run, core::CompleteWorkflowTask{std::move(token), std::move(request)},
                     [this, &owner, &run, answer = std::move(answer)](const absl::Status& status, core::Output& output) mutable {
                       if (!status.ok()) return answer(status);
                       auto& completed = std::get<core::WorkflowTaskCompleted>(output);
@@ -157,8 +162,9 @@ void EngineImpl::complete_workflow_task(Call call, wire::RespondWorkflowTaskComp
                                            answer(std::move(response));
                                          });
                     });
-        owner.queries().release_answers(run);
-        owner.queries().requeue(run);
+        owner.queries().release_answers(run, said == absl::StatusCode::kOk);
+        // A completion of another task than the run's leaves its queries with that.
+        if (said != absl::StatusCode::kNotFound) owner.queries().requeue(run);
         owner.queries().pump(entry, run);
       });
 }
@@ -172,12 +178,13 @@ void EngineImpl::fail_workflow_task(Call call, wire::RespondWorkflowTaskFailedRe
   on_run<Response>(std::move(key), std::move(run_id), std::move(done),
                    [token = *std::move(token), request = std::move(request)](Owner& owner, WorkflowEntry& entry, CachedRun& run,
                                                                              Done<Response> answer) mutable {
-                     owner.queries().requeue(run);
-                     owner.apply(entry, run, core::FailWorkflowTask{std::move(token), std::move(request)},
-                                 [answer = std::move(answer)](const absl::Status& status, core::Output&) mutable {
-                                   if (!status.ok()) return answer(status);
-                                   answer(Response());
-                                 });
+                     const absl::StatusCode said =
+                         owner.apply(entry, run, core::FailWorkflowTask{std::move(token), std::move(request)},
+                                     [answer = std::move(answer)](const absl::Status& status, core::Output&) mutable {
+                                       if (!status.ok()) return answer(status);
+                                       answer(Response());
+                                     });
+                     if (said != absl::StatusCode::kNotFound) owner.queries().requeue(run);
                      owner.queries().pump(entry, run);
                    });
 }
@@ -258,6 +265,7 @@ void EngineImpl::poll_activity(std::shared_ptr<Poll<wire::PollActivityTaskQueueR
     start.scheduled_event_id = task->scheduled_event_id;
     start.attempt = task->attempt;
     start.identity = poll->request.identity();
+    start.process = poll->call.of_this_process ? process_ : 0;
     start.request_id = task->run.run_id + "/" + std::to_string(task->scheduled_event_id) + "/" + std::to_string(task->attempt);
     Owner& owner = owner_of(task->run.workflow());
     owner.submit(
@@ -271,7 +279,11 @@ void EngineImpl::poll_activity(std::shared_ptr<Poll<wire::PollActivityTaskQueueR
             poll->done(std::move(started->response));
           });
         },
-        [poll](const absl::Status& status) { poll->done(status); });
+        [this, &owner, poll, task = *task](const absl::Status& status) {
+          if (owner.has_ended()) return poll->done(status);
+          owner.hand_out_again(poll->queue, task);
+          poll_activity(poll);
+        });
   });
   if (poll->call.cancellation != nullptr) {
     poll->call.cancellation->on_cancel([this, queue = poll->queue, id] { options_.matching.end_poll(queue, id); });

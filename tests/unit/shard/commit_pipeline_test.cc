@@ -335,6 +335,167 @@ TEST_F(CommitPipelineTest, CallersAreToldWhatMayBeTriedAgain) {
   }
 }
 
+// Refuses every batch that has the run in it.
+std::function<absl::Status(const store::Batch&)> refuses_run(const std::string& id) {
+  return [id](const store::Batch& batch) {
+    for (const std::string& run : runs_of(batch)) {
+      if (run == id) return absl::InternalError("the row is too large");
+    }
+    return absl::OkStatus();
+  };
+}
+
+TEST_F(CommitPipelineTest, OneBadNeighbourFailsAlone) {
+  store_.refuses = refuses_run("5");
+  for (int i = 0; i < 8; ++i) {
+    CachedRun& next = run(std::to_string(i), 3);
+    next.write_visibility = next.write_current = true;
+    entry(next.key.workflow_id).current = store::CurrentRow{next.key.workflow(), next.key.run_id, 1, ""};
+    write(next);
+    commits_->write_message(entry(next.key.workflow_id), {"m" + next.key.run_id, next.key, "text"}, [](const auto&) {});
+    commits_->when_durable(next, told(next.key.run_id));
+  }
+  commits_->message_done("another");
+  ready();
+  EXPECT_THAT(told_, ::testing::UnorderedElementsAre(
+                         "0 OK", "1 OK", "2 OK", "3 OK", "4 OK", "6 OK", "7 OK", "5 UNAVAILABLE", "undone 5", "durable 0",
+                         "durable 1", "durable 2", "durable 3", "durable 4", "durable 6", "durable 7"));
+  // Found by halving: 9 parts, 4 and 5, 2 and 3 of the latter, the first of those two alone.
+  EXPECT_LE(store_.batches.size(), 9U);
+  disk_->with([](const store::Tables& tables) {
+    EXPECT_EQ(tables.runs().size(), 7U);
+    EXPECT_EQ(tables.messages().size(), 7U);
+    EXPECT_EQ(tables.visibility().size(), 7U);
+    EXPECT_EQ(tables.current_runs().size(), 7U);
+    for (const auto& [id, chunks] : tables.histories()) {
+      ASSERT_EQ(chunks.size(), 1U) << id;
+      EXPECT_EQ(ids(chunks.begin()->second.bytes), "1 2 3");
+    }
+  });
+}
+
+TEST_F(CommitPipelineTest, WhatHappensMeanwhileIsWrittenWithWhatIsTriedAgain) {
+  CachedRun& good = run("good", 2);
+  CachedRun& bad = run("bad", 2);
+  store_.refuses = refuses_run("bad");
+  write(good);
+  write(bad);
+  ASSERT_TRUE(world_.step());
+  add_events(good, 1);
+  write(good);
+  commits_->write_message(entry("good"), {"m1", good.key, "text"}, told("sent"));
+  commits_->when_durable(good, told("good"));
+  write(bad);
+  commits_->when_durable(bad, told("bad"));
+  ready();
+  EXPECT_THAT(told_, ElementsAre("sent OK", "good OK", "durable good", "bad UNAVAILABLE", "undone bad"));
+  EXPECT_THAT(store_.batches, SizeIs(3));
+  disk_->with([](const store::Tables& tables) {
+    ASSERT_EQ(tables.histories().size(), 1U);
+    const auto& chunks = tables.histories().begin()->second;
+    ASSERT_EQ(chunks.size(), 1U);
+    EXPECT_EQ(ids(chunks.begin()->second.bytes), "1 2 3");
+    EXPECT_EQ(tables.messages().size(), 1U);
+  });
+  EXPECT_EQ(good.batch, 0U);
+  EXPECT_EQ(entry("good").parts_under_way, 0);
+}
+
+TEST_F(CommitPipelineTest, ABadNeighbourDoesNotUndoWhatGathersBesideIt) {
+  CachedRun& bad = run("bad");
+  CachedRun& good = run("good");
+  store_.refuses = refuses_run("bad");
+  for (int i = 0; i < 40; ++i) {
+    told_.clear();
+    write(bad);
+    ASSERT_TRUE(world_.step());
+    write(good);
+    ready();
+    ASSERT_THAT(told_, ElementsAre("undone bad", "durable good"));
+    bad.batch = 0;  // as the run that is read back
+  }
+}
+
+TEST_F(CommitPipelineTest, AStoreThatTakesNothingIsNotAskedForEachRun) {
+  store_.refuses = [](const store::Batch&) { return absl::ResourceExhaustedError("the disk is full"); };
+  for (int i = 0; i < 200; ++i) {
+    CachedRun& next = run(std::to_string(i));
+    write(next);
+    commits_->when_durable(next, told("told"));
+  }
+  ready();
+  EXPECT_LE(store_.batches.size(), 20U);
+  EXPECT_EQ(std::count(told_.begin(), told_.end(), "told RESOURCE_EXHAUSTED"), 200);
+}
+
+TEST_F(CommitPipelineTest, TheCurrentRunIsNotTakenBackByOneThatIsTriedAgain) {
+  CachedRun& bad = run("bad");
+  CachedRun& first = new_run(cache_, "order", "first");
+  first.write_current = true;
+  entry("order").current = store::CurrentRow{first.key.workflow(), "first", 1, ""};
+  store_.refuses = refuses_run("bad");
+  write(first);
+  write(bad);
+  ASSERT_TRUE(world_.step());
+  CachedRun& next = new_run(cache_, "order", "next");
+  next.write_current = true;
+  entry("order").current->run_id = "next";
+  write(first);
+  write(next);
+  ready();
+  disk_->with([](const store::Tables& tables) {
+    ASSERT_EQ(tables.current_runs().size(), 1U);
+    EXPECT_EQ(tables.current_runs().begin()->second.run_id, "next");
+    EXPECT_EQ(tables.runs().size(), 2U);
+  });
+  ASSERT_THAT(store_.batches.back().runs, SizeIs(1));
+  EXPECT_THAT(store_.batches[1].current, SizeIs(1));
+}
+
+TEST_F(CommitPipelineTest, IsSettledWhenNothingIsOnItsWay) {
+  commits_->when_settled(told("idle"));
+  EXPECT_THAT(told_, ElementsAre("idle OK"));
+  told_.clear();
+  write(run("first"));
+  ASSERT_TRUE(world_.step());
+  commits_->when_settled(told("committing"));
+  write(run("second"));
+  commits_->when_settled(told("gathering"));
+  EXPECT_THAT(told_, IsEmpty());
+  ready();
+  EXPECT_THAT(told_, ElementsAre("committing OK", "durable first", "gathering OK", "durable second"));
+}
+
+TEST_F(CommitPipelineTest, KnowsWhatItWillWrite) {
+  CachedRun& order = run("order");
+  EXPECT_FALSE(commits_->will_write(order));
+  write(order);
+  EXPECT_TRUE(commits_->will_write(order));
+  ASSERT_TRUE(world_.step());
+  EXPECT_FALSE(commits_->will_write(order));  // as it was
+  ready();
+  EXPECT_FALSE(commits_->will_write(order));
+}
+
+TEST_F(CommitPipelineTest, DeletionsAreManyBatches) {
+  for (int i = 0; i < 25; ++i) commits_->erase({"ns", "old", std::to_string(i)});
+  ready();
+  ASSERT_THAT(store_.batches, SizeIs(3));
+  EXPECT_THAT(store_.batches[0].deleted_runs, SizeIs(10));
+}
+
+TEST_F(CommitPipelineTest, AnEntryIsHeldWhilePartsOfItAreUnderWay) {
+  commits_->message_done(entry("order"), "m0");
+  EXPECT_EQ(entry("order").parts_under_way, 1);
+  ready();
+  EXPECT_EQ(entry("order").parts_under_way, 0);
+  fail(1, absl::UnavailableError("away"));
+  write(run("order"));
+  EXPECT_EQ(entry("order").parts_under_way, 1);
+  ready();
+  EXPECT_EQ(entry("order").parts_under_way, 0);
+}
+
 TEST_F(CommitPipelineTest, AnUnknownOutcomeIsAskedFor) {
   fail(1, absl::UnknownError("the connection broke"));
   CachedRun& order = run("order");

@@ -38,11 +38,21 @@ class EngineTest : public StoreTest {
     if (matching_ != nullptr) end();
   }
 
+  // An orderly end, and another life.
+  void restart_in_order() {
+    bool settled = false;
+    engine_->drain();
+    engine_->settle([&settled] { settled = true; });
+    world_.run_ready();
+    EXPECT_TRUE(settled);
+    restart();
+  }
+
   // One life of the engine on the same disk.
   void begin() {
     executor_ = world_.make_executor();
     timing_ = world_.make_executor();
-    matching_ = std::make_unique<matching::Matching>(world_.clock(), *timing_);
+    matching_ = std::make_unique<matching::Matching>(world_.clock(), *timing_, matching::MatchingOptions{.backlog_per_queue = backlog_});
     fatal_ = absl::OkStatus();
     lease_ = *store_.acquire(0, store::kSlots, "a test");
     std::vector<OwnerLoop> loops;
@@ -71,7 +81,9 @@ class EngineTest : public StoreTest {
     begin();
   }
 
-  Call call() const { return {namespaces_.settings, now() + absl::Seconds(60)}; }
+  Call call() const {
+    return {.ns = namespaces_.settings, .deadline = now() + absl::Seconds(60), .of_this_process = polls_within_};
+  }
 
   // Answers with what the method answered, once all that is ready has run; UNKNOWN if it has not answered yet.
   template <typename Response, typename Request>
@@ -113,6 +125,8 @@ class EngineTest : public StoreTest {
     request.set_identity("worker");
     return ask(&EngineImpl::poll_workflow_task, request);
   }
+  // A poll of a worker within the process ends with it.
+  bool polls_within_ = false;
   absl::StatusOr<wire::PollActivityTaskQueueResponse> poll_activity_task(const std::string& queue = "orders") {
     wire::PollActivityTaskQueueRequest request;
     request.mutable_task_queue()->set_name(queue);
@@ -171,6 +185,7 @@ class EngineTest : public StoreTest {
   OneNamespace namespaces_;
   core::Limits limits_;
   OwnerLimits owner_limits_;
+  size_t backlog_ = 10'000;
   uint64_t lives_ = 0;
   int requests_ = 0;
   std::unique_ptr<base::Executor> timing_;

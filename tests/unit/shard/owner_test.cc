@@ -15,6 +15,10 @@ class OwnerTest : public EngineTest {
     ASSERT_EQ(task->head.workflow_execution().workflow_id(), id);
     ASSERT_TRUE(complete(*task, std::move(commands)).ok());
   }
+  // Everything leaves memory but what matching has.
+  void end_memory() {
+    for (int i = 0; i < 40; ++i) signal("nobody" + std::to_string(i)).IgnoreError();
+  }
 };
 
 TEST_F(OwnerTest, EachStepIsOneCommit) {
@@ -159,9 +163,10 @@ TEST_F(OwnerTest, ATimeoutIsATransition) {
   ASSERT_TRUE(start("order").ok());
   ASSERT_TRUE(poll_workflow_task().ok());
   world_.run_for(absl::Seconds(9));
-  EXPECT_EQ(commits(), 1U);
+  EXPECT_EQ(commits(), 2U);  // the start of the workflow, and that of a task that takes long
+  EXPECT_EQ(stored("order").workflow_task().attempt(), 1);
   world_.run_for(absl::Seconds(2));
-  EXPECT_EQ(commits(), 2U);
+  EXPECT_EQ(commits(), 3U);
   EXPECT_EQ(stored("order").workflow_task().attempt(), 2);
   const auto again = poll_workflow_task();
   ASSERT_TRUE(again.ok());
@@ -224,6 +229,143 @@ TEST_F(OwnerTest, ADuplicateStartIsOneRun) {
   request.set_request_id("another");
   EXPECT_TRUE(absl::IsAlreadyExists(ask(&EngineImpl::start_workflow, request).status()));
   EXPECT_EQ(commits(), 1U);
+}
+
+TEST_F(OwnerTest, ARunWhoseStateIsOverTheLimitIsTerminated) {
+  limits_.state_error_bytes = 20'000;
+  restart();
+  order("order", {activity("a")});
+  order("neighbour", {activity("a")});
+  const auto task = poll_activity_task();
+  ASSERT_TRUE(task.ok());
+  EXPECT_TRUE(heartbeat(task->task_token(), std::string(10'000, 'x')).ok());
+  EXPECT_EQ(stored("order").status(), enums::WORKFLOW_EXECUTION_STATUS_RUNNING);
+  EXPECT_TRUE(heartbeat(task->task_token(), std::string(30'000, 'x')).ok());
+  EXPECT_EQ(stored("order").status(), enums::WORKFLOW_EXECUTION_STATUS_TERMINATED);
+  EXPECT_LT(stored("order").ByteSizeLong(), 20'000U);
+  EXPECT_THAT(store_.batches.back().history.back().chunk.bytes, HasSubstr("Workflow state size exceeds limit."));
+  EXPECT_TRUE(signal("neighbour").ok());
+  EXPECT_TRUE(absl::IsNotFound(signal("order")));
+}
+
+TEST_F(OwnerTest, ATaskWhoseRunCannotBeReadIsHandedOutLater) {
+  end();
+  owner_limits_.cache_bytes = 8 << 10;
+  begin();
+  order("order", {activity("a")});
+  ASSERT_TRUE(start("another").ok());
+  world_.run_for(absl::Seconds(2));
+  end_memory();  // both leave; their tasks are in their queues
+  bool workflow_answered = false;
+  bool activity_answered = false;
+  store_.failing_reads = 4;
+  wire::PollWorkflowTaskQueueRequest poll;
+  poll.mutable_task_queue()->set_name("orders");
+  engine_->poll_workflow_task(call(), poll, [&](absl::StatusOr<WorkflowTask> task) {
+    workflow_answered = task.ok() && task->head.workflow_execution().workflow_id() == "another";
+  });
+  wire::PollActivityTaskQueueRequest activity_poll;
+  activity_poll.mutable_task_queue()->set_name("orders");
+  engine_->poll_activity_task(call(), activity_poll, [&](absl::StatusOr<wire::PollActivityTaskQueueResponse> task) {
+    activity_answered = task.ok() && task->activity_id() == "a";
+  });
+  world_.run_ready();
+  EXPECT_FALSE(workflow_answered);
+  EXPECT_FALSE(activity_answered);
+  world_.run_for(absl::Seconds(5));
+  EXPECT_TRUE(workflow_answered);
+  EXPECT_TRUE(activity_answered);
+}
+
+TEST_F(OwnerTest, QueriesThatWaitEndWithTheirRun) {
+  ASSERT_TRUE(start("order").ok());
+  ASSERT_TRUE(terminate("order").ok());
+  world_.run_for(absl::Hours(72) - absl::Seconds(5));
+  wire::QueryWorkflowRequest query;
+  query.mutable_execution()->set_workflow_id("order");
+  query.mutable_query()->set_query_type("state");
+  absl::Status answer = absl::UnknownError("not answered");
+  engine_->query(call(), query, [&](const auto& response) { answer = response.status(); });
+  world_.run_for(absl::Seconds(10));
+  EXPECT_TRUE(absl::IsNotFound(answer)) << answer;
+}
+
+TEST_F(OwnerTest, ACompletionThatIsRefusedAnswersNoQuery) {
+  order("order", {activity("a")});
+  ASSERT_TRUE(signal("order").ok());
+  wire::QueryWorkflowRequest query;
+  query.mutable_execution()->set_workflow_id("order");
+  query.mutable_query()->set_query_type("state");
+  std::vector<absl::Status> answers;
+  engine_->query(call(), query, [&](const auto& response) { answers.push_back(response.status()); });
+  world_.run_ready();
+  const auto task = poll_workflow_task();
+  ASSERT_TRUE(task.ok());
+  ASSERT_EQ(task->head.queries().size(), 1U);
+  wire::RespondWorkflowTaskCompletedRequest completion;
+  completion.set_task_token(task->head.task_token());
+  (*completion.mutable_query_results())[task->head.queries().begin()->first].set_result_type(
+      enums::QUERY_RESULT_TYPE_ANSWERED);
+  *completion.add_commands() = activity("a");  // there is one with this id
+  EXPECT_FALSE(ask(&EngineImpl::complete_workflow_task, completion).ok());
+  EXPECT_THAT(answers, IsEmpty());
+  const auto again = poll_workflow_task();
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->head.queries().size(), 1U);
+}
+
+TEST_F(OwnerTest, TheCloseEventOfAnOpenRunIsNone) {
+  ASSERT_TRUE(start("order").ok());
+  HistoryRequest request;
+  request.workflow_id = "order";
+  request.close_event_only = true;
+  const auto open = ask(&EngineImpl::read_history, request);
+  ASSERT_TRUE(open.ok());
+  EXPECT_EQ(open->history, "");
+  EXPECT_EQ(open->next_page_token, "");
+  ASSERT_TRUE(terminate("order").ok());
+  const auto closed = ask(&EngineImpl::read_history, request);
+  ASSERT_TRUE(closed.ok());
+  EXPECT_EQ(ids(closed->history), std::to_string(stored("order").next_event_id() - 1));
+}
+
+TEST_F(OwnerTest, APageOfHistoryInReverseIsBoundedInBytes) {
+  ASSERT_TRUE(start("order").ok());
+  for (int i = 0; i < 6; ++i) {
+    wire::SignalWorkflowExecutionRequest request;
+    request.mutable_workflow_execution()->set_workflow_id("order");
+    request.set_signal_name("large");
+    request.mutable_input()->add_payloads()->set_data(std::string(1 << 20, 'x'));
+    ASSERT_TRUE(ask(&EngineImpl::signal_workflow, request).ok());
+  }
+  HistoryRequest request;
+  request.workflow_id = "order";
+  std::string all;
+  int pages = 0;
+  do {
+    const auto page = ask(&EngineImpl::read_history_reverse, request);
+    ASSERT_TRUE(page.ok());
+    EXPECT_LE(page->history.size(), size_t{3} << 20);
+    all += (all.empty() ? "" : " ") + ids(page->history);
+    request.next_page_token = page->next_page_token;
+  } while (!request.next_page_token.empty() && ++pages < 20);
+  EXPECT_EQ(all, "8 7 6 5 4 3 2 1");
+}
+
+TEST_F(OwnerTest, HighSlotsHaveTheirTurnWhenAQueueIsFull) {
+  end();
+  backlog_ = 3;
+  owner_limits_.scan_page = 2;
+  begin();
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(start("order" + std::to_string(i)).ok());
+  std::set<std::string> seen;
+  for (int i = 0; i < 12; ++i) {
+    const auto task = poll_workflow_task();
+    ASSERT_TRUE(task.ok()) << i;
+    seen.insert(task->head.workflow_execution().workflow_id());
+    world_.run_for(absl::Milliseconds(100));
+  }
+  EXPECT_THAT(seen, SizeIs(12));
 }
 
 }  // namespace

@@ -170,10 +170,26 @@ TEST_F(QueryDeskTest, WhileATaskIsPendingQueriesGoAlongWithIt) {
   result.mutable_answer()->add_payloads()->set_data("paid");
   desk_.take_answers(order_, completion);
   commits_.write(entry_, order_);  // the completion was applied
-  desk_.release_answers(order_);
+  desk_.release_answers(order_, /*accepted=*/true);
   EXPECT_THAT(answers_, IsEmpty());
   world_.run_ready();
   EXPECT_THAT(answers_, ElementsAre("q1: paid"));
+}
+
+TEST_F(QueryDeskTest, TheAnswersOfACompletionThatIsRefusedAreNone) {
+  pend_task(1, false);
+  ask("q1");
+  PollWorkflowTaskQueueResponse task;
+  desk_.attach(order_, task);
+  core::wire::RespondWorkflowTaskCompletedRequest completion;
+  (*completion.mutable_query_results())["q1"].set_result_type(enums::QUERY_RESULT_TYPE_ANSWERED);
+  desk_.take_answers(order_, completion);
+  desk_.release_answers(order_, /*accepted=*/false);
+  EXPECT_THAT(answers_, IsEmpty());
+  order_.state.clear_workflow_task();
+  desk_.requeue(order_);
+  desk_.pump(entry_, order_);
+  EXPECT_THAT(queued("orders"), ElementsAre("q1"));
 }
 
 TEST_F(QueryDeskTest, WhatATaskLeftUnansweredWaitsForAnother) {
@@ -182,7 +198,7 @@ TEST_F(QueryDeskTest, WhatATaskLeftUnansweredWaitsForAnother) {
   PollWorkflowTaskQueueResponse task;
   desk_.attach(order_, task);
   desk_.take_answers(order_, {});
-  desk_.release_answers(order_);
+  desk_.release_answers(order_, /*accepted=*/true);
   order_.state.clear_workflow_task();
   desk_.requeue(order_);
   desk_.pump(entry_, order_);

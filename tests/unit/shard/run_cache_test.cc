@@ -132,6 +132,7 @@ TEST_F(RunCacheTest, WhatMemoryAloneHoldsStays) {
       {"busy", [](WorkflowEntry& entry, CachedRun&) { entry.busy = true; }},
       {"loading", [](WorkflowEntry& entry, CachedRun&) { entry.loading = true; }},
       {"requests", [](WorkflowEntry& entry, CachedRun&) { entry.waiting.emplace_back(); }},
+      {"a message on its way", [](WorkflowEntry& entry, CachedRun&) { entry.parts_under_way = 1; }},
       {"a batch", [](WorkflowEntry&, CachedRun& run) { run.batch = 1; }},
       {"volatile", [](WorkflowEntry&, CachedRun& run) { run.has_volatile = true; }},
       {"waiters", [](WorkflowEntry&, CachedRun& run) { run.waiters.emplace_back(); }},

@@ -30,6 +30,8 @@ class ScansTest : public StoreTest {
   }
 
   std::vector<std::string> work_;
+  std::set<std::string> refused_;
+  std::function<void(const std::string& id, const std::string& page)> take_;
   std::vector<std::string> messages_;
   std::vector<std::string> sleeping_;
   std::vector<int64_t> horizons_;  // seconds from the start
@@ -40,7 +42,12 @@ class ScansTest : public StoreTest {
                 .lease = lease_,
                 .page = 2,
                 .lookahead = absl::Seconds(60),
-                .found_work = [this](const store::RunKey& key) { work_.push_back(key.run_id); },
+                .found_work =
+                    [this](const store::RunKey& key, const std::string& page) {
+                      work_.push_back(key.run_id);
+                      if (refused_.contains(key.run_id)) scans_.refused(page);
+                      if (take_) take_(key.run_id, page);
+                    },
                 .found_message = [this](const store::OutboxRow& row) { messages_.push_back(row.id); },
                 .set_horizon = [this](absl::Time horizon) { horizons_.push_back(absl::ToInt64Seconds(horizon - start_)); },
                 .found_sleeping = [this](const store::RunKey& key, absl::Time) { sleeping_.push_back(key.run_id); }}};
@@ -100,12 +107,66 @@ TEST_F(ScansTest, AStoppedScanDoesNotTryAgain) {
 TEST_F(ScansTest, OneScanForWorkIsUnderWayAtATime) {
   put("work", true);
   scans_.look_for_work();
-  scans_.look_for_work();
   world_.run_ready();
   EXPECT_THAT(work_, ElementsAre("work"));
   scans_.look_for_work();
   world_.run_ready();
   EXPECT_THAT(work_, ElementsAre("work", "work"));
+}
+
+TEST_F(ScansTest, AWishThatComesDuringAScanMakesAnother) {
+  put("work", true);
+  scans_.look_for_work();
+  scans_.look_for_work();
+  scans_.look_for_work();
+  EXPECT_THAT(store_.scans, SizeIs(1));
+  world_.run_ready();
+  EXPECT_THAT(store_.scans, SizeIs(2));
+  EXPECT_THAT(work_, ElementsAre("work", "work"));
+}
+
+TEST_F(ScansTest, TheScanForWorkGoesOnWhereThereWasNoRoom) {
+  for (int i = 0; i < 7; ++i) put("work" + std::to_string(i), true);
+  scans_.look_for_work();
+  world_.run_ready();
+  ASSERT_THAT(work_, SizeIs(7));
+  const std::vector<std::string> order = work_;
+  work_.clear();
+  refused_ = {order[3], order[5]};  // on the second and third of four pages
+  scans_.look_for_work();
+  world_.run_ready();
+  EXPECT_EQ(work_, order);
+  work_.clear();
+  refused_.clear();
+  scans_.look_for_work();
+  world_.run_ready();
+  // Each once: from the second page round to the first.
+  EXPECT_EQ(work_, (std::vector<std::string>{order[2], order[3], order[4], order[5], order[6], order[0], order[1]}));
+}
+
+TEST_F(ScansTest, EachPageHasItsTurnToBeTheFirst) {
+  for (int i = 0; i < 6; ++i) put("work" + std::to_string(i), true);
+  scans_.look_for_work();
+  world_.run_ready();
+  const std::vector<std::string> order = work_;
+  // There is room for two runs' tasks a round.
+  std::set<std::string> had_room;
+  for (int round = 0; round < 3; ++round) {
+    work_.clear();
+    refused_.clear();
+    Scans* scans = &scans_;
+    int room = 2;
+    take_ = [&, scans](const std::string& id, const std::string& page) {
+      if (room-- > 0) {
+        had_room.insert(id);
+      } else {
+        scans->refused(page);
+      }
+    };
+    scans_.look_for_work();
+    world_.run_ready();
+  }
+  EXPECT_THAT(had_room, SizeIs(6));
 }
 
 }  // namespace
