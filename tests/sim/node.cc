@@ -96,6 +96,8 @@ void Node::stop() {
   parts_->engine->drain();
   parts_->matching.stop();
   world_.run_for(kGrace);
+  parts_->engine->settle([] {});
+  world_.run_for(kGrace);
 }
 
 Node::~Node() {
