@@ -75,6 +75,15 @@ TEST_F(ActivityTest, HeartbeatDetailsSurviveIntoTheNextAttempt) {
   EXPECT_EQ(std::get<ActivityStarted>(again.output).response.heartbeat_details().payloads(0).data(), "half");
 }
 
+TEST_F(ActivityTest, ItsPollerHearsWhichRunWasTheFirstOfTheChain) {
+  begin(request());
+  complete(take_task(), {schedule_activity("1")});
+  const Transition started = apply_input(StartActivity{5, 1, "worker", "poll"});
+  const auto& fields = std::get<ActivityStarted>(started.output).response.header().fields();
+  ASSERT_TRUE(fields.contains("skald-first-run-id"));
+  EXPECT_EQ(fields.at("skald-first-run-id").data(), run_.first_run_id());
+}
+
 TEST_F(ActivityTest, TheStartOfAnActivityIsDurableOnlyWhereItsAttemptsAreLimited) {
   begin(request());
   auto limited = schedule_activity("2");

@@ -46,6 +46,20 @@ TEST_F(IsolationTest, RunsThePluginElsewhereAsItWouldHere) {
   EXPECT_EQ(host_->meters()["crashing.echo"].completed, 1);
 }
 
+TEST_F(IsolationTest, PluginElsewhereKnowsWhichRunsBelongTogether) {
+  add(PLUGINS_FOLDER, "logistics");
+  configure("logistics", {{"isolation", "process"}});
+  load();
+  const json parcel = {{"order_id", "1"}, {"country", "SE"}};
+  const auto in_run = [&](const std::string& type, const std::string& run_id, const std::string& chain) {
+    return run({.type = "logistics." + type, .input = parcel, .run_id = run_id, .chain = chain});
+  };
+  EXPECT_EQ(error(in_run("create_waybill", "first", "first")), "");
+  EXPECT_EQ(result(in_run("cancel_waybill", "stranger", "stranger"))["undone"], false);
+  EXPECT_EQ(result(in_run("cancel_waybill", "second", "first"))["undone"], true);
+  EXPECT_EQ(error(in_run("create_waybill", "third", "first")), "") << "scheduled after it was undone";
+}
+
 TEST_F(IsolationTest, InheritsNothingAndIsToldItsSecretsInPrivate) {
   std::ofstream(folder_ + "/key") << "a-secret-value\n";
   load_crashing(json::object(), {{"key", "file:key"}});
