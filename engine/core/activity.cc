@@ -88,8 +88,6 @@ CommandResult schedule_activity(Step& step, const temporal::api::command::v1::Co
   }
   if (is_reserved_task_queue(given.task_queue().name()))
     return bad_activity("Names of task queues that begin with /_sys/ are reserved.");
-  if (given.input().ByteSizeLong() > limits.blob_error_bytes)
-    return bad_activity("ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
   if (auto problem = check_retry_policy(given.retry_policy())) return bad_activity(*problem);
   if (step.state.activities().size() >= limits.pending_activities) {
     return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
@@ -250,13 +248,25 @@ int64_t append_activity_started(Step& step, const state::PendingActivity& activi
   return event.event_id();
 }
 
+namespace {
+
+// Who answers with more than the limit allows would do so again: the workflow is told instead.
+absl::Status fail_too_large(Step& step, const state::PendingActivity& activity, std::string_view message, const std::string& identity) {
+  activity_failed(step, step.state.mutable_activities()->at(activity.scheduled_event_id()), too_large_failure(message), identity);
+  return absl::OkStatus();
+}
+
+bool is_too_large(const Step& step, const std::optional<common::Payloads>& payloads) {
+  return payloads && payloads->ByteSizeLong() > step.context.limits.blob_error_bytes;
+}
+
+}  // namespace
+
 absl::Status complete_activity(Step& step, const CompleteActivity& input) {
   const state::PendingActivity* found = find_activity(step, input.token);
   if (found == nullptr)
     return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
-  if (input.result && input.result->ByteSizeLong() > step.context.limits.blob_error_bytes) {
-    return absl::InvalidArgumentError("RespondActivityTaskCompletedRequest.Result exceeds size limit.");
-  }
+  if (is_too_large(step, input.result)) return fail_too_large(step, *found, "Complete result exceeds size limit.", input.identity);
   const int64_t scheduled = found->scheduled_event_id();
   const int64_t started = append_activity_started(step, *found);
   auto* attributes =
@@ -274,8 +284,9 @@ absl::Status fail_activity(Step& step, const FailActivity& input) {
   state::PendingActivity* found = find_activity(step, input.token);
   if (found == nullptr)
     return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
-  if (input.heartbeat_details) *found->mutable_heartbeat_details() = *input.heartbeat_details;
-  activity_failed(step, *found, input.failure, input.identity);
+  if (input.heartbeat_details && !is_too_large(step, input.heartbeat_details))
+    *found->mutable_heartbeat_details() = *input.heartbeat_details;
+  activity_failed(step, *found, within_limits(input.failure, step.context.limits), input.identity);
   return absl::OkStatus();
 }
 
@@ -286,6 +297,7 @@ absl::Status cancel_activity(Step& step, const CancelActivity& input) {
   if (!found->cancel_requested())
     return absl::InvalidArgumentError(
         "unable to mark activity as canceled without activity being request canceled first");
+  if (is_too_large(step, input.details)) return fail_too_large(step, *found, "Cancel details exceed size limit.", input.identity);
   append_canceled(step, state::PendingActivity(*found), input.details ? &*input.details : nullptr, input.identity);
   return absl::OkStatus();
 }
@@ -294,6 +306,10 @@ absl::Status heartbeat_activity(Step& step, const HeartbeatActivity& input, Outp
   state::PendingActivity* found = find_activity(step, input.token);
   if (found == nullptr)
     return not_found("invalid activityID or activity already timed out or invoking workflow is completed");
+  if (is_too_large(step, input.details)) {
+    output = ActivityHeartbeatRecorded{.cancel_requested = true};
+    return fail_too_large(step, *found, "Heartbeat details exceed size limit.", input.identity);
+  }
   if (input.details) *found->mutable_heartbeat_details() = *input.details;
   set(found->mutable_last_heartbeat_time(), step.event_time());
   step.changed = true;

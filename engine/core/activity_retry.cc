@@ -10,32 +10,6 @@ constexpr absl::Duration kDefaultInitialInterval = absl::Seconds(1);
 constexpr double kDefaultCoefficient = 2.0;
 constexpr int kDefaultMaximumFactor = 100;
 
-// At most `limit` bytes of the text, and no part of a character: half of one would make the whole message unreadable.
-std::string prefix(const std::string& text, size_t limit) {
-  if (text.size() <= limit) return text;
-  const auto continues = [&text](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
-  while (limit > 0 && continues(limit)) --limit;
-  return text.substr(0, limit);
-}
-
-// The failure that a run keeps of an attempt: cut to what the limit allows.
-failure::Failure cut(const failure::Failure& cause, size_t limit) {
-  if (cause.ByteSizeLong() <= limit) return cause;
-  failure::Failure result;
-  result.set_source(cause.source());
-  result.set_message(prefix(cause.message(), limit / 2));
-  result.set_stack_trace(prefix(cause.stack_trace(), limit / 4));
-  if (cause.has_application_failure_info()) {
-    result.mutable_application_failure_info()->set_type(prefix(cause.application_failure_info().type(), limit / 8));
-    result.mutable_application_failure_info()->set_non_retryable(cause.application_failure_info().non_retryable());
-  } else if (cause.has_timeout_failure_info()) {
-    result.mutable_timeout_failure_info()->set_timeout_type(cause.timeout_failure_info().timeout_type());
-  } else {
-    result.mutable_server_failure_info();
-  }
-  return result;
-}
-
 failure::Failure timeout_failure(enums::TimeoutType type, const state::PendingActivity& activity) {
   failure::Failure result;
   result.set_message("activity " + enums::TimeoutType_Name(type).substr(sizeof("TIMEOUT_TYPE_") - 1) + " timeout");
@@ -55,7 +29,7 @@ absl::Time expiration(const state::PendingActivity& activity) {
 
 void try_again(Step& step, state::PendingActivity& activity, const failure::Failure& cause, absl::Duration backoff) {
   const absl::Time now = step.event_time();
-  *activity.mutable_last_failure() = cut(cause, step.context.limits.activity_failure_bytes);
+  *activity.mutable_last_failure() = cut_to(cause, step.context.limits.activity_failure_bytes);
   activity.set_last_worker_identity(activity.started_identity());
   activity.set_attempt(activity.attempt() + 1);
   set(activity.mutable_last_attempt_complete_time(), now);
@@ -122,7 +96,7 @@ RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, c
   const double factor = std::pow(policy.backoff_coefficient(), std::min(attempt - 1, 1000));
   absl::Duration backoff = to_duration(policy.initial_interval()) * factor;
   backoff = std::min(backoff, to_duration(policy.maximum_interval()));
-  if (wished) backoff = *wished;
+  if (wished) backoff = std::max(*wished, absl::ZeroDuration());
   if (now + backoff >= expiration_time) return {enums::RETRY_STATE_TIMEOUT, {}};
   return {enums::RETRY_STATE_IN_PROGRESS, backoff};
 }
@@ -189,35 +163,44 @@ void forget_activity_starts(Step& step, uint64_t process) {
   }
 }
 
+ActivityTimeout next_timeout(const state::PendingActivity& activity) {
+  ActivityTimeout next;
+  const auto consider = [&next](enums::TimeoutType type, absl::Time from, const google::protobuf::Duration& length) {
+    const absl::Duration duration = to_duration(length);
+    if (duration > absl::ZeroDuration() && from + duration < next.at) next = {type, from + duration};
+  };
+  // Of timeouts that end together the first one here is the reason.
+  if (activity.has_started_time()) {
+    consider(enums::TIMEOUT_TYPE_START_TO_CLOSE, to_time(activity.started_time()), activity.start_to_close());
+  } else {
+    consider(enums::TIMEOUT_TYPE_SCHEDULE_TO_START, to_time(activity.attempt_scheduled_time()), activity.schedule_to_start());
+  }
+  consider(enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, to_time(activity.scheduled_time()), activity.schedule_to_close());
+  if (activity.has_started_time()) {
+    const auto& alive = activity.has_last_heartbeat_time() ? activity.last_heartbeat_time() : activity.started_time();
+    consider(enums::TIMEOUT_TYPE_HEARTBEAT, to_time(alive), activity.heartbeat());
+  }
+  return next;
+}
+
 void tick_activities(Step& step) {
   const absl::Time now = step.event_time();
   for (const int64_t id : sorted_keys(step.state.activities())) {
     state::PendingActivity& activity = step.state.mutable_activities()->at(id);
-    const absl::Time attempt_from = to_time(activity.attempt_scheduled_time());
-    if (now >= expiration(activity)) {
-      activity_timed_out(step, activity, enums::TIMEOUT_TYPE_SCHEDULE_TO_CLOSE);
-    } else if (activity.has_started_time()) {
-      const absl::Time started = to_time(activity.started_time());
-      const absl::Duration longest = to_duration(activity.start_to_close());
-      const absl::Duration silence = to_duration(activity.heartbeat());
-      const absl::Time alive = activity.has_last_heartbeat_time() ? to_time(activity.last_heartbeat_time()) : started;
-      if (longest > absl::ZeroDuration() && now >= started + longest) {
-        activity_timed_out(step, activity, enums::TIMEOUT_TYPE_START_TO_CLOSE);
-      } else if (silence > absl::ZeroDuration() && now >= alive + silence) {
-        activity_timed_out(step, activity, enums::TIMEOUT_TYPE_HEARTBEAT);
-      }
-    } else {
-      const absl::Duration patience = to_duration(activity.schedule_to_start());
-      if (patience > absl::ZeroDuration() && now >= attempt_from + patience) {
-        activity_timed_out(step, activity, enums::TIMEOUT_TYPE_SCHEDULE_TO_START);
-      } else if (activity.attempt() > 1 && attempt_from <= now && !activity.retry_dispatched()) {
-        // Its retry is due: handed out once; a restart hands it out again.
-        activity.set_retry_dispatched(true);
-        step.changed = true;
-        step.effects.dispatch_activities.push_back(id);
-      }
+    const ActivityTimeout timeout = next_timeout(activity);
+    if (timeout.at <= now) {
+      activity_timed_out(step, activity, timeout.type);
+    } else if (waits_for_retry(activity) && to_time(activity.attempt_scheduled_time()) <= now) {
+      // Its retry is due: handed out once; a restart hands it out again.
+      activity.set_retry_dispatched(true);
+      step.changed = true;
+      step.effects.dispatch_activities.push_back(id);
     }
   }
+}
+
+bool waits_for_retry(const state::PendingActivity& activity) {
+  return !activity.has_started_time() && activity.attempt() > 1 && !activity.retry_dispatched();
 }
 
 }  // namespace skald::core

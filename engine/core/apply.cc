@@ -44,12 +44,6 @@ absl::Status message_answered(Step& step, const MessageAnswered& input) {
   return absl::OkStatus();
 }
 
-void count_history(state::RunState& state, const std::vector<HistoryEvent>& events) {
-  int64_t bytes = 0;
-  for (const HistoryEvent& event : events) bytes += static_cast<int64_t>(event.ByteSizeLong());
-  state.set_history_size_bytes(state.history_size_bytes() + bytes);
-}
-
 // Why the run's history has become too long to go on; null if it has not.
 const char* history_too_long(const state::RunState& state, const Limits& limits) {
   if (state.history_size_bytes() > static_cast<int64_t>(limits.history_error_bytes))
@@ -58,23 +52,60 @@ const char* history_too_long(const state::RunState& state, const Limits& limits)
   return nullptr;
 }
 
+// What the server itself does to the run after an input: part of the same transition.
+void add(Step& step, Transition& transition) {
+  count_history(step.state, step.effects.events);
+  Effects& effects = transition.effects;
+  std::move(step.effects.events.begin(), step.effects.events.end(), std::back_inserter(effects.events));
+  std::move(step.effects.outbox.begin(), step.effects.outbox.end(), std::back_inserter(effects.outbox));
+  effects.dispatch_workflow_task = step.effects.dispatch_workflow_task;
+  if (step.effects.closed) {
+    effects.dispatch_activities.clear();
+    effects.visibility_changed = effects.closed = true;
+  }
+  transition.durable = true;
+}
+
 // A run that did not continue as new in time is terminated by the server, as Temporal does.
 void enforce_history_limits(state::RunState& state, const Context& context, Transition& transition) {
   const char* reason = history_too_long(state, context.limits);
   Step step(state, context);
   if (reason == nullptr || step.closed()) return;
   terminate(step, reason, nullptr, "history-service");
-  count_history(state, step.effects.events);
-  Effects& effects = transition.effects;
-  std::move(step.effects.events.begin(), step.effects.events.end(), std::back_inserter(effects.events));
-  std::move(step.effects.outbox.begin(), step.effects.outbox.end(), std::back_inserter(effects.outbox));
-  effects.dispatch_workflow_task = false;
-  effects.dispatch_activities.clear();
-  effects.visibility_changed = effects.closed = true;
-  transition.durable = true;
+  add(step, transition);
+}
+
+// Timers, answers and messages cannot be refused while a workflow task is under way. When more of them wait than the limit allows, the
+// task fails, and they go to history.
+void enforce_buffer_limits(state::RunState& state, const Context& context, Transition& transition) {
+  Step step(state, context);
+  if (!step.task_started() || !buffer_overflows(step)) return;
+  fail_task(step, enums::WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND, nullptr, "history-service");
+  add(step, transition);
 }
 
 }  // namespace
+
+void count_history(state::RunState& state, const std::vector<HistoryEvent>& events) {
+  int64_t bytes = 0;
+  for (const HistoryEvent& event : events) bytes += static_cast<int64_t>(event.ByteSizeLong());
+  state.set_history_size_bytes(state.history_size_bytes() + bytes);
+}
+
+void take(Step& step, Transition& transition) {
+  transition.effects = std::move(step.effects);
+  transition.successor = std::move(step.successor);
+  transition.changed = step.changed;
+  transition.durable = step.durable;
+}
+
+void account(state::RunState& state, const Context& context, Transition& transition) {
+  if (!transition.changed) return;
+  count_history(state, transition.effects.events);
+  enforce_buffer_limits(state, context, transition);
+  enforce_history_limits(state, context, transition);
+  state.set_state_transition_count(state.state_transition_count() + 1);
+}
 
 Transition apply(state::RunState& state, const Input& input, const Context& context) {
   Transition transition;
@@ -107,15 +138,9 @@ Transition apply(state::RunState& state, const Input& input, const Context& cont
                        [&](const ForgetStarts& in) { return forget_starts(step, in.process), absl::OkStatus(); },
                    },
                    input);
-    transition.effects = std::move(step.effects);
-    transition.successor = std::move(step.successor);
-    transition.changed = step.changed;
-    transition.durable = step.durable;
+    take(step, transition);
   }
-  if (!transition.changed) return transition;
-  count_history(state, transition.effects.events);
-  enforce_history_limits(state, context, transition);
-  state.set_state_transition_count(state.state_transition_count() + 1);
+  account(state, context, transition);
   return transition;
 }
 

@@ -54,7 +54,6 @@ CommandResult start_child(Step& step, const Command& command, int64_t completed_
   if (given.workflow_id().size() > limits.id_length || given.workflow_type().name().size() > limits.id_length) {
     return bad_child("WorkflowId or WorkflowType exceeds the length limit.");
   }
-  if (given.input().ByteSizeLong() > limits.blob_error_bytes) return bad_child("StartChildWorkflowExecutionCommandAttributes.Input exceeds size limit.");
   for (const auto* timeout : {&given.workflow_execution_timeout(), &given.workflow_run_timeout(), &given.workflow_task_timeout()}) {
     if (to_duration(*timeout) < absl::ZeroDuration()) return bad_child("Timeouts may not be negative.");
   }
@@ -91,13 +90,17 @@ CommandResult start_child(Step& step, const Command& command, int64_t completed_
   attributes->mutable_task_queue()->set_kind(enums::TASK_QUEUE_KIND_NORMAL);
   if (given.has_input()) *attributes->mutable_input() = given.input();
   *attributes->mutable_workflow_execution_timeout() = given.workflow_execution_timeout();
-  *attributes->mutable_workflow_run_timeout() = given.workflow_run_timeout();
-  *attributes->mutable_workflow_task_timeout() = given.workflow_task_timeout();
+  set(attributes->mutable_workflow_run_timeout(),
+      run_timeout_within(to_duration(given.workflow_run_timeout()), to_duration(given.workflow_execution_timeout())));
+  set(attributes->mutable_workflow_task_timeout(),
+      task_timeout_within(to_duration(given.workflow_task_timeout()), to_duration(attributes->workflow_run_timeout()), limits));
   attributes->set_parent_close_policy(given.parent_close_policy() == enums::PARENT_CLOSE_POLICY_UNSPECIFIED ? enums::PARENT_CLOSE_POLICY_TERMINATE
                                                                                                             : given.parent_close_policy());
   attributes->set_control(given.control());
   attributes->set_workflow_task_completed_event_id(completed_event_id);
-  attributes->set_workflow_id_reuse_policy(given.workflow_id_reuse_policy());
+  attributes->set_workflow_id_reuse_policy(given.workflow_id_reuse_policy() == enums::WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED
+                                               ? enums::WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+                                               : given.workflow_id_reuse_policy());
   if (given.has_retry_policy()) *attributes->mutable_retry_policy() = given.retry_policy();
   attributes->set_cron_schedule(given.cron_schedule());
   if (given.has_header()) *attributes->mutable_header() = given.header();

@@ -50,10 +50,16 @@ void succeed_with(Step& step, Beginning next, const std::string& run_id) {
 // The run that a cron schedule asks for after this one: its time, if it has one before the execution's end.
 std::optional<absl::Duration> cron_backoff(const Step& step) {
   if (step.state.cron_schedule().empty()) return std::nullopt;
-  const auto next = next_cron_time(step.state.cron_schedule(), step.event_time());
+  const absl::Time last = to_time(step.state.has_cron_time() ? step.state.cron_time() : step.state.execution_time());
+  const auto next = next_cron_time(step.state.cron_schedule(), last, step.event_time());
   if (!next) return std::nullopt;
   if (step.state.has_execution_expiration() && *next >= to_time(step.state.execution_expiration())) return std::nullopt;
   return *next - step.event_time();
+}
+
+// A retry, and a run that continues as new, stand for the run of the schedule that they follow.
+void keep_cron_time(const Step& step, Beginning& next) {
+  if (step.state.has_cron_time() && next.attributes.cron_schedule() == step.state.cron_schedule()) next.cron_time = to_time(step.state.cron_time());
 }
 
 // After a failure: a retry if the policy has one left, else the next run of the schedule.
@@ -72,6 +78,7 @@ AfterFailure after_failure(const Step& step, const failure::Failure& cause) {
       after.next->attributes.set_attempt(step.state.attempt() + 1);
       *after.next->attributes.mutable_continued_failure() = cause;
       after.next->backoff = decision.backoff;
+      keep_cron_time(step, *after.next);
       return after;
     }
   }
@@ -153,6 +160,11 @@ CommandResult continue_as_new(Step& step, const temporal::api::command::v1::Cont
     label_search_attributes(*attributes.mutable_search_attributes(), step.context.ns);
   }
   attributes.set_attempt(1);
+  set(attributes.mutable_workflow_run_timeout(),
+      run_timeout_within(to_duration(attributes.workflow_run_timeout()), to_duration(attributes.workflow_execution_timeout())));
+  set(attributes.mutable_workflow_task_timeout(),
+      task_timeout_within(to_duration(attributes.workflow_task_timeout()), to_duration(attributes.workflow_run_timeout()), step.context.limits));
+  keep_cron_time(step, next);
   // A workflow that continues at once, again and again, is slowed to one run per interval.
   const absl::Duration lived = step.event_time() - to_time(step.state.start_time());
   next.backoff = std::max({to_duration(command.backoff_start_interval()), step.context.limits.continue_as_new_min_interval - lived, absl::ZeroDuration()});

@@ -17,7 +17,7 @@ CommandResult record_marker(Step& step, const temporal::api::command::v1::Comman
   *attributes->mutable_details() = marker.details();
   attributes->set_workflow_task_completed_event_id(completed_event_id);
   if (marker.has_header()) *attributes->mutable_header() = marker.header();
-  if (marker.has_failure()) *attributes->mutable_failure() = marker.failure();
+  if (marker.has_failure()) *attributes->mutable_failure() = within_limits(marker.failure(), step.context.limits);
   return std::nullopt;
 }
 
@@ -48,6 +48,7 @@ bool is_closing(const temporal::api::command::v1::Command& command) {
 }
 
 CommandResult apply_command(Step& step, const temporal::api::command::v1::Command& command, int64_t completed) {
+  if (auto error = check_sizes(step, command)) return error;
   switch (command.command_type()) {
     case enums::COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
       return schedule_activity(step, command, completed);
@@ -68,7 +69,7 @@ CommandResult apply_command(Step& step, const temporal::api::command::v1::Comman
         return CommandError{enums::WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
                             "Failure is not set on FailWorkflowExecutionCommand."};
       }
-      fail_workflow(step, attributes.failure(), completed);
+      fail_workflow(step, within_limits(attributes.failure(), step.context.limits), completed);
       return std::nullopt;
     }
     case enums::COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION: {

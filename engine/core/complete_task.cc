@@ -88,13 +88,6 @@ CommandResult carry_out(Step& step, const CompleteWorkflowTask& input, Transitio
   return std::nullopt;
 }
 
-void take(Step& step, Transition& transition) {
-  transition.effects = std::move(step.effects);
-  transition.successor = std::move(step.successor);
-  transition.changed = step.changed;
-  transition.durable = step.durable;
-}
-
 }  // namespace
 
 absl::Status complete_workflow_task(state::RunState& original, const CompleteWorkflowTask& input,

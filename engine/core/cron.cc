@@ -4,6 +4,7 @@
 #include <absl/strings/str_split.h>
 #include <absl/time/civil_time.h>
 
+#include <algorithm>
 #include <bitset>
 #include <map>
 
@@ -107,10 +108,16 @@ absl::Status check_cron(const std::string& schedule) {
       absl::StrCat("invalid cron schedule \"", schedule, "\": expected five fields (minute hour day month weekday, UTC), @hourly and the like, or @every <duration>"));
 }
 
-std::optional<absl::Time> next_cron_time(const std::string& text, absl::Time from) {
+std::optional<absl::Time> next_cron_time(const std::string& text, absl::Time last, absl::Time now) {
   const absl::TimeZone utc = absl::UTCTimeZone();
-  if (const auto every = parse_every(text)) return from + *every;
+  if (now < last) return last;
+  if (const auto every = parse_every(text)) {
+    const absl::Time next = last + *every;
+    return next >= now ? next : next + absl::Ceil(now - next, *every);
+  }
   const auto schedule = parse(text);
+  // A time that is just now is not over.
+  const absl::Time from = std::max(last, now - absl::Nanoseconds(1));
   if (!schedule) return std::nullopt;
   constexpr int kYearsAhead = 5;  // 29 February comes within
   absl::CivilMinute minute = absl::ToCivilMinute(from, utc) + 1;

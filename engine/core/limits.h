@@ -11,6 +11,7 @@ namespace skald::core {
 // Every limit of a run has a name, and Temporal's default. Sizes are bytes.
 struct Limits {
   size_t blob_error_bytes = 2 << 20;
+  size_t blob_warn_bytes = 512 << 10;  // what a failure beyond the limit is cut to
   size_t memo_error_bytes = 2 << 20;
   size_t history_error_bytes = 50 << 20;
   size_t history_suggest_bytes = 4 << 20;
@@ -18,6 +19,7 @@ struct Limits {
   int64_t history_suggest_events = 4'096;
   size_t state_error_bytes = 8 << 20;  // of all that the engine keeps of an open run besides its history
   size_t activity_failure_bytes = 4 << 10;
+  int failure_depth = 50;  // causes of causes; parsers of messages give up at 100 levels, what is around a failure included
   size_t pending_activities = 2'000;
   size_t pending_children = 2'000;
   size_t pending_signals = 2'000;

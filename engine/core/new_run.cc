@@ -4,6 +4,17 @@
 
 namespace skald::core {
 
+absl::Duration run_timeout_within(absl::Duration run, absl::Duration execution) {
+  if (execution <= absl::ZeroDuration()) return run;
+  return run <= absl::ZeroDuration() ? execution : std::min(run, execution);
+}
+
+absl::Duration task_timeout_within(absl::Duration task, absl::Duration run, const Limits& limits) {
+  if (task <= absl::ZeroDuration()) task = limits.workflow_task_timeout_default;
+  task = std::min(task, limits.workflow_task_timeout_max);
+  return run > absl::ZeroDuration() ? std::min(task, run) : task;
+}
+
 NewRun new_run(Beginning beginning, const Context& context, const std::function<void(Step&)>& before_first_task) {
   NewRun created;
   state::RunState& state = created.state;
@@ -55,24 +66,23 @@ NewRun new_run(Beginning beginning, const Context& context, const std::function<
     attributes.set_parent_initiated_event_id(beginning.parent->initiated_event_id());
   }
   if (attributes.has_root_workflow_execution()) *state.mutable_root() = attributes.root_workflow_execution();
-  if (!attributes.has_root_workflow_execution()) {
-    attributes.mutable_root_workflow_execution()->set_workflow_id(state.workflow_id());
-    attributes.mutable_root_workflow_execution()->set_run_id(state.run_id());
-  }
 
   const absl::Time begun = context.now;
   const absl::Time first_task = begun + beginning.backoff;
   const absl::Duration execution_timeout = to_duration(attributes.workflow_execution_timeout());
   absl::Time execution_end = beginning.execution_expiration;
   if (execution_end == absl::InfiniteFuture() && execution_timeout > absl::ZeroDuration()) execution_end = first_task + execution_timeout;
-  absl::Duration run_timeout = to_duration(attributes.workflow_run_timeout());
+  const absl::Duration run_timeout = to_duration(attributes.workflow_run_timeout());
   if (execution_end != absl::InfiniteFuture()) {
     set(state.mutable_execution_expiration(), execution_end);
     set(attributes.mutable_workflow_execution_expiration_time(), execution_end);
   }
-  if (run_timeout > absl::ZeroDuration()) set(state.mutable_run_expiration(), first_task + run_timeout);
+  if (run_timeout > absl::ZeroDuration()) set(state.mutable_run_expiration(), std::min(first_task + run_timeout, execution_end));
   set(state.mutable_start_time(), begun);
   set(state.mutable_execution_time(), first_task);
+  if (!attributes.cron_schedule().empty()) {
+    set(state.mutable_cron_time(), beginning.cron_time == absl::InfinitePast() ? first_task : beginning.cron_time);
+  }
   set(attributes.mutable_first_workflow_task_backoff(), beginning.backoff);
   state.set_awaiting_first_task(beginning.awaits_parent);
   if (beginning.backoff > absl::ZeroDuration()) set(state.mutable_first_task_backoff_until(), first_task);
@@ -85,9 +95,7 @@ NewRun new_run(Beginning beginning, const Context& context, const std::function<
   schedule_workflow_task(first);
   first.effects.visibility_changed = true;
   state.set_state_transition_count(1);
-  for (const HistoryEvent& written : first.effects.events) {
-    state.set_history_size_bytes(state.history_size_bytes() + static_cast<int64_t>(written.ByteSizeLong()));
-  }
+  count_history(state, first.effects.events);
   created.effects = std::move(first.effects);
   return created;
 }

@@ -12,15 +12,25 @@ namespace {
 // others.
 constexpr int kRememberedSignals = 1'000;
 
-bool buffer_is_full(const Step& step) {
+size_t buffered_bytes(const Step& step) {
   size_t bytes = 0;
   for (const HistoryEvent& event : step.state.buffered_events()) bytes += event.ByteSizeLong();
+  return bytes;
+}
+
+size_t buffered_events(const Step& step) { return static_cast<size_t>(step.state.buffered_events_size()); }
+
+bool buffer_is_full(const Step& step) {
   const Limits& limits = step.context.limits;
-  return static_cast<size_t>(step.state.buffered_events_size()) >= limits.buffered_events ||
-         bytes >= limits.buffered_bytes;
+  return buffered_events(step) >= limits.buffered_events || buffered_bytes(step) >= limits.buffered_bytes;
 }
 
 }  // namespace
+
+bool buffer_overflows(const Step& step) {
+  const Limits& limits = step.context.limits;
+  return buffered_events(step) > limits.buffered_events || buffered_bytes(step) > limits.buffered_bytes;
+}
 
 absl::Status signal(Step& step, const std::string& name, const common::Payloads* input, const common::Header* header,
                     const std::string& identity, const std::string& request_id,

@@ -21,10 +21,10 @@ Beginning beginning_of(const StartRequest& start, const Context& context) {
   attributes.mutable_task_queue()->set_kind(enums::TASK_QUEUE_KIND_NORMAL);
   if (request.has_input()) *attributes.mutable_input() = request.input();
   *attributes.mutable_workflow_execution_timeout() = request.workflow_execution_timeout();
-  *attributes.mutable_workflow_run_timeout() = request.workflow_run_timeout();
-  absl::Duration task_timeout = to_duration(request.workflow_task_timeout());
-  if (task_timeout <= absl::ZeroDuration()) task_timeout = context.limits.workflow_task_timeout_default;
-  set(attributes.mutable_workflow_task_timeout(), std::min(task_timeout, context.limits.workflow_task_timeout_max));
+  set(attributes.mutable_workflow_run_timeout(),
+      run_timeout_within(to_duration(request.workflow_run_timeout()), to_duration(request.workflow_execution_timeout())));
+  set(attributes.mutable_workflow_task_timeout(),
+      task_timeout_within(to_duration(request.workflow_task_timeout()), to_duration(attributes.workflow_run_timeout()), context.limits));
   attributes.set_identity(request.identity());
   if (request.has_retry_policy()) *attributes.mutable_retry_policy() = filled_in(request.retry_policy());
   attributes.set_cron_schedule(request.cron_schedule());
@@ -36,11 +36,11 @@ Beginning beginning_of(const StartRequest& start, const Context& context) {
   if (request.has_header()) *attributes.mutable_header() = request.header();
   if (request.has_priority()) *attributes.mutable_priority() = request.priority();
   if (request.has_last_completion_result()) *attributes.mutable_last_completion_result() = request.last_completion_result();
-  if (request.has_continued_failure()) *attributes.mutable_continued_failure() = request.continued_failure();
+  if (request.has_continued_failure()) *attributes.mutable_continued_failure() = within_limits(request.continued_failure(), context.limits);
   if (start.root) *attributes.mutable_root_workflow_execution() = *start.root;
   beginning.backoff = to_duration(request.workflow_start_delay());
   if (!request.cron_schedule().empty()) {
-    if (const auto next = next_cron_time(request.cron_schedule(), context.now)) beginning.backoff = *next - context.now;
+    if (const auto next = next_cron_time(request.cron_schedule(), context.now, context.now)) beginning.backoff = *next - context.now;
   }
   return beginning;
 }
@@ -49,6 +49,14 @@ absl::Status deliver_signal(Step& step, const StartRequest& start) {
   const auto& given = *start.signal;
   return signal(step, given.signal_name(), given.has_signal_input() ? &given.signal_input() : nullptr, given.has_header() ? &given.header() : nullptr,
                 given.identity(), given.request_id(), nullptr);
+}
+
+// A run that waits for its first task begins at once.
+void end_start_delay(Step& step) {
+  if (!step.state.has_first_task_backoff_until()) return;
+  step.state.clear_first_task_backoff_until();
+  step.mark_durable();
+  schedule_workflow_task(step);
 }
 
 // Whether a closed run lets its workflow id be used again.
@@ -72,18 +80,9 @@ absl::Status check_reuse(const StartRequest& start, const CurrentRun& closed) {
 
 Transition finish(Step& step) {
   Transition transition;
-  transition.effects = std::move(step.effects);
-  transition.successor = std::move(step.successor);
-  transition.changed = step.changed;
-  transition.durable = step.durable;
+  take(step, transition);
+  account(step.state, step.context, transition);
   return transition;
-}
-
-void account(state::RunState& state, const Effects& effects) {
-  int64_t bytes = 0;
-  for (const HistoryEvent& event : effects.events) bytes += static_cast<int64_t>(event.ByteSizeLong());
-  state.set_history_size_bytes(state.history_size_bytes() + bytes);
-  state.set_state_transition_count(state.state_transition_count() + 1);
 }
 
 void create(const StartRequest& start, const Context& context, StartResult& result) {
@@ -101,6 +100,7 @@ void create(const StartRequest& start, const Context& context, StartResult& resu
   if (eager) {
     Step step(created.state, context);
     result.eager_task = begin_task(step, start.request.identity(), start.request.request_id(), false);
+    count_history(created.state, step.effects.events);
     for (HistoryEvent& event : step.effects.events) created.effects.events.push_back(std::move(event));
     created.effects.dispatch_workflow_task = false;
   }
@@ -144,13 +144,12 @@ StartResult start(const StartRequest& request, const CurrentRun* current, const 
       result.run_id = current->run_id;
       if (request.signal) {
         result.status = deliver_signal(open, request);
-        account(*current->open, open.effects);
+        if (open.changed) end_start_delay(open);
         result.current_changed = finish(open);
       }
       return result;
     case enums::WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
       terminate(open, "TerminateIfRunning WorkflowIdReusePolicy", nullptr, "history-service");
-      account(*current->open, open.effects);
       result.current_changed = finish(open);
       create(request, context, result);
       return result;

@@ -68,6 +68,14 @@ class Step {
   HistoryEvent& numbered(HistoryEvent& event);
 };
 
+// apply.cc
+// Adds the events to what the state counts of its history. Every event that is written is counted once.
+void count_history(state::RunState& state, const std::vector<HistoryEvent>& events);
+// Moves what the step did into the transition; the step is not used any more.
+void take(Step& step, Transition& transition);
+// Ends a transition: counts it, and holds the run to its limits.
+void account(state::RunState& state, const Context& context, Transition& transition);
+
 // A command that cannot be carried out: fails the workflow task.
 struct CommandError {
   enums::WorkflowTaskFailedCause cause;
@@ -113,6 +121,14 @@ void activity_failed(Step& step, state::PendingActivity& activity, const failure
 void activity_timed_out(Step& step, state::PendingActivity& activity, enums::TimeoutType type);
 void tick_activities(Step& step);
 void forget_activity_starts(Step& step, uint64_t process);
+// The timeout that an activity reaches first if nothing happens; InfiniteFuture() if none.
+struct ActivityTimeout {
+  enums::TimeoutType type = enums::TIMEOUT_TYPE_UNSPECIFIED;
+  absl::Time at = absl::InfiniteFuture();
+};
+ActivityTimeout next_timeout(const state::PendingActivity& activity);
+// Its next attempt is to be handed out at attempt_scheduled_time.
+bool waits_for_retry(const state::PendingActivity& activity);
 common::RetryPolicy filled_in(const common::RetryPolicy& given);
 // When a failed attempt is tried again: the time until then, or why it is not.
 struct RetryDecision {
@@ -121,6 +137,16 @@ struct RetryDecision {
 };
 RetryDecision decide_retry(const common::RetryPolicy& policy, int32_t attempt, const failure::Failure& cause,
                            absl::Time now, absl::Time expiration);
+
+// sizes.cc
+// Whether what the command carries is within the limits; memos and search attributes are measured when they are merged.
+CommandResult check_sizes(const Step& step, const temporal::api::command::v1::Command& command);
+// The failure as a run keeps it: no chain of causes and no size beyond the limits.
+failure::Failure within_limits(failure::Failure given, const Limits& limits);
+// Its heads only, if it is larger than `limit`.
+failure::Failure cut_to(const failure::Failure& cause, size_t limit);
+// What stands for an answer that is beyond the limits.
+failure::Failure too_large_failure(std::string_view message);
 
 // timer.cc
 CommandResult start_timer(Step& step, const temporal::api::command::v1::Command& command, int64_t completed_event_id);
@@ -147,6 +173,8 @@ absl::Status receive_message(Step& step, const state::OutboxMessage& message);
 absl::Status signal(Step& step, const std::string& name, const common::Payloads* input, const common::Header* header,
                     const std::string& identity, const std::string& request_id,
                     const common::WorkflowExecution* sender);
+// More events wait for the workflow task than the limits allow.
+bool buffer_overflows(const Step& step);
 absl::Status request_cancel(Step& step, const std::string& reason, const std::string& identity,
                             const std::string& request_id, int64_t external_initiated_event_id,
                             const common::WorkflowExecution* sender);
@@ -183,16 +211,20 @@ struct Beginning {
   // What the runs before it have been told already: it may be told once more.
   std::vector<std::string> signal_request_ids;
   std::string cancel_request_id;
+  absl::Time cron_time = absl::InfinitePast();  // when the schedule's last run was due; InfinitePast() = the run's own execution time
 };
+// The timeouts of a run whose request leaves them out or gives longer ones than the limits that enclose them. Zero = none.
+absl::Duration run_timeout_within(absl::Duration run, absl::Duration execution);
+absl::Duration task_timeout_within(absl::Duration task, absl::Duration run, const Limits& limits);
 NewRun new_run(Beginning beginning, const Context& context,
                const std::function<void(Step&)>& before_first_task = nullptr);
 // The event 1 of a run that follows this one: what stays the same in the chain.
 Beginning continued(const Step& step, enums::ContinueAsNewInitiator initiator);
 
 // cron.cc
-// The first time after `from` that the schedule names; nullopt if it has none or is malformed. Five fields (UTC),
-// @hourly and the like, and `@every <duration>`.
-std::optional<absl::Time> next_cron_time(const std::string& schedule, absl::Time from);
+// The first time after `last` that the schedule names, and not before `now` (`last` itself if that is to come); nullopt if it has none or is malformed. Five fields (UTC),
+// @hourly and the like, and `@every <duration>`, which counts from `last`.
+std::optional<absl::Time> next_cron_time(const std::string& schedule, absl::Time last, absl::Time now);
 absl::Status check_cron(const std::string& schedule);
 
 // tick.cc

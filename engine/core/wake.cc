@@ -6,22 +6,8 @@ namespace skald::core {
 namespace {
 
 absl::Time activity_wake(const state::PendingActivity& activity) {
-  absl::Time wake = absl::InfiniteFuture();
-  const auto earliest = [&wake](absl::Time from, const google::protobuf::Duration& length) {
-    const absl::Duration duration = to_duration(length);
-    if (duration > absl::ZeroDuration()) wake = std::min(wake, from + duration);
-  };
-  earliest(to_time(activity.scheduled_time()), activity.schedule_to_close());
-  if (activity.has_started_time()) {
-    const absl::Time started = to_time(activity.started_time());
-    earliest(started, activity.start_to_close());
-    earliest(activity.has_last_heartbeat_time() ? to_time(activity.last_heartbeat_time()) : started, activity.heartbeat());
-  } else {
-    const absl::Time from = to_time(activity.attempt_scheduled_time());
-    earliest(from, activity.schedule_to_start());
-    if (activity.attempt() > 1 && !activity.retry_dispatched()) wake = std::min(wake, from);
-  }
-  return wake;
+  const absl::Time timeout = next_timeout(activity).at;
+  return waits_for_retry(activity) ? std::min(timeout, to_time(activity.attempt_scheduled_time())) : timeout;
 }
 
 }  // namespace

@@ -199,7 +199,7 @@ void fail_task(Step& step, enums::WorkflowTaskFailedCause cause, const failure::
     attributes->set_scheduled_event_id(step.state.workflow_task().scheduled_event_id());
     attributes->set_started_event_id(step.state.workflow_task().started_event_id());
     attributes->set_cause(cause);
-    if (failure != nullptr) *attributes->mutable_failure() = *failure;
+    if (failure != nullptr) *attributes->mutable_failure() = within_limits(*failure, step.context.limits);
     attributes->set_identity(identity);
   }
   next_attempt(step, attempt);

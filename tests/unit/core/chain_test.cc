@@ -58,6 +58,27 @@ TEST_F(ChainTest, AStartDelayHoldsBackTheFirstTask) {
   EXPECT_TRUE(apply_input(Tick{}).effects.dispatch_workflow_task);
 }
 
+TEST_F(ChainTest, SignalWithStartEndsTheDelayOfTheOpenRun) {
+  auto delayed = request();
+  delayed.mutable_workflow_start_delay()->set_seconds(30);
+  begin(delayed);
+  EXPECT_FALSE(apply_input(signal("plain")).effects.dispatch_workflow_task) << "a signal alone waits for the first task";
+  StartRequest again{request(), wire::SignalWithStartWorkflowExecutionRequest(), std::nullopt, std::nullopt};
+  again.request.set_request_id("start-2");
+  again.signal->set_signal_name("go");
+  again.signal->set_request_id("signal-2");
+  const CurrentRun current{run_.run_id(), run_.status(), run_.start_request_id(), &run_};
+  const StartResult result = start(again, &current, context());
+  ASSERT_TRUE(result.current_changed.has_value());
+  record(result.current_changed->effects);
+  EXPECT_TRUE(result.current_changed->effects.dispatch_workflow_task);
+  EXPECT_TRUE(result.current_changed->durable);
+  EXPECT_EQ(run_.workflow_task().attempt(), 1);
+  EXPECT_EQ(next_wake(run_), absl::InfiniteFuture());
+  EXPECT_THAT(event_names(), ElementsAre("WORKFLOW_EXECUTION_STARTED", "WORKFLOW_EXECUTION_SIGNALED", "WORKFLOW_EXECUTION_SIGNALED",
+                                         "WORKFLOW_TASK_SCHEDULED"));
+}
+
 TEST_F(ChainTest, AnEagerStartCarriesTheFirstTask) {
   auto eager = request();
   eager.set_request_eager_execution(true);
