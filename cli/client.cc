@@ -152,6 +152,11 @@ Outcome Client::call(const workflowservice::TerminateWorkflowExecutionRequest& r
   return invoke(&Stub::TerminateWorkflowExecution, options_.call_timeout, request, response);
 }
 
+Outcome Client::call(const workflowservice::UnpauseWorkflowExecutionRequest& request,
+                     workflowservice::UnpauseWorkflowExecutionResponse& response) {
+  return invoke(&Stub::UnpauseWorkflowExecution, options_.call_timeout, request, response);
+}
+
 Outcome Client::call(const workflowservice::UpdateNamespaceRequest& request,
                      workflowservice::UpdateNamespaceResponse& response) {
   return invoke(&Stub::UpdateNamespace, options_.call_timeout, request, response);

@@ -34,6 +34,8 @@ class StartWorkflowExecutionRequest;
 class StartWorkflowExecutionResponse;
 class TerminateWorkflowExecutionRequest;
 class TerminateWorkflowExecutionResponse;
+class UnpauseWorkflowExecutionRequest;
+class UnpauseWorkflowExecutionResponse;
 class UpdateNamespaceRequest;
 class UpdateNamespaceResponse;
 }  // namespace temporal::api::workflowservice::v1
@@ -84,6 +86,8 @@ class Client {
                workflowservice::StartWorkflowExecutionResponse& response);
   Outcome call(const workflowservice::TerminateWorkflowExecutionRequest& request,
                workflowservice::TerminateWorkflowExecutionResponse& response);
+  Outcome call(const workflowservice::UnpauseWorkflowExecutionRequest& request,
+               workflowservice::UnpauseWorkflowExecutionResponse& response);
   Outcome call(const workflowservice::UpdateNamespaceRequest& request,
                workflowservice::UpdateNamespaceResponse& response);
 

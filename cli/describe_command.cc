@@ -65,6 +65,13 @@ void print_head(const Console& console, const DescribeWorkflowExecutionResponse&
               info.task_queue().empty() ? response.execution_config().task_queue().name() : info.task_queue());
   print_field(console, "Status", status + (cancelling ? ", its cancellation was requested" : ""),
               status_colour(status));
+  if (response.workflow_extended_info().has_pause_info()) {
+    const auto& pause = response.workflow_extended_info().pause_info();
+    print_field(console, "Quarantine",
+                fmt::format("since {}: {}; it is not driven, try it with `skald workflow retry {}`", moment(pause.paused_time()), pause.reason(),
+                            info.execution().workflow_id()),
+                Colour::kRed);
+  }
   print_field(console, "Started", info.has_start_time() ? moment(info.start_time()) : "");
   if (info.has_close_time()) {
     const absl::Duration took = to_time(info.close_time()) - to_time(info.start_time());

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "temporal/api/workflowservice/v1/request_response.pb.h"
+#include <absl/strings/match.h>
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 
@@ -45,8 +46,14 @@ Outcome collect(const ListOptions& options, Session& session, std::vector<Workfl
   }
 }
 
+// What the server reports to keep the workflow from going on: `Quarantine`.
+bool is_quarantined(const WorkflowExecutionInfo& info) {
+  const auto reported = info.search_attributes().indexed_fields().find("TemporalReportedProblems");
+  return reported != info.search_attributes().indexed_fields().end() && absl::StrContains(reported->second.data(), "category=Quarantine");
+}
+
 Row row_of(const WorkflowExecutionInfo& info) {
-  const std::string status = status_name(info.status());
+  const std::string status = is_quarantined(info) ? "Quarantined" : status_name(info.status());
   const absl::Time start = to_time(info.start_time());
   const absl::Time end = info.has_close_time() ? to_time(info.close_time()) : absl::Now();
   return {Cell(status, status_colour(status)),

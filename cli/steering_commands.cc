@@ -72,6 +72,20 @@ Outcome terminate(const EndOptions& options, Session& session) {
   return {};
 }
 
+Outcome retry(const EndOptions& options, Session& session) {
+  workflowservice::UnpauseWorkflowExecutionRequest request;
+  request.set_namespace_(session.namespace_name);
+  request.set_workflow_id(options.target.id);
+  request.set_run_id(options.target.run_id);
+  request.set_identity(identity());
+  request.set_request_id(base::make_system_random()->uuid());
+  request.set_reason(options.reason);
+  workflowservice::UnpauseWorkflowExecutionResponse response;
+  if (Outcome called = session.client.call(request, response); !called.ok()) return called;
+  confirm(session, response, fmt::format("Workflow {0} goes on; `skald workflow describe {0}` tells how.", options.target.id));
+  return {};
+}
+
 }  // namespace
 
 void add_steering_commands(CLI::App* group, const CommandAdder& adder) {
@@ -101,6 +115,13 @@ void add_steering_commands(CLI::App* group, const CommandAdder& adder) {
   adder.complete(terminate_command, Scope::kNamespace,
                  "  skald workflow terminate order-1 --reason 'stuck, refunded by hand'",
                  [terminating](Session& session) { return terminate(*terminating, session); });
+
+  auto retrying = std::make_shared<EndOptions>();
+  CLI::App* retry_command = group->add_subcommand("retry", "Let a workflow go on that is in quarantine: the server died twice while it worked on it");
+  add_target(retry_command, retrying->target);
+  retry_command->add_option("--reason", retrying->reason, "Why, for the server's log")->type_name("TEXT");
+  adder.complete(retry_command, Scope::kNamespace, "  skald workflow retry order-1 --reason 'its workflow is mended'",
+                 [retrying](Session& session) { return retry(*retrying, session); });
 }
 
 }  // namespace skald::cli

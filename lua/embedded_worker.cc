@@ -2,7 +2,33 @@
 
 #include <utility>
 
+#include "skald/state/v1/state.pb.h"
+
 namespace skald::lua {
+namespace {
+
+// A script in the slow lane: its workflow is noted while it has its turn.
+class NotedScript final : public WorkflowTaskHandler::Unfinished {
+ public:
+  NotedScript(std::unique_ptr<Unfinished> script, shard::Quarantine& quarantine, const WorkflowTaskHandler::Task& task)
+      : script_(std::move(script)), quarantine_(quarantine) {
+    state::v1::TaskToken token;
+    token.ParseFromString(task.task_token());
+    workflow_ = {token.namespace_id(), token.workflow_id()};
+  }
+
+  bool go_on(uint64_t slice, WorkflowTaskHandler::Answer& answer) override {
+    const shard::WorkNote note(&quarantine_, workflow_);
+    return script_->go_on(slice, answer);
+  }
+
+ private:
+  std::unique_ptr<Unfinished> script_;
+  shard::Quarantine& quarantine_;
+  store::WorkflowKey workflow_;
+};
+
+}  // namespace
 
 EmbeddedLuaWorker::EmbeddedLuaWorker(const Definitions& definitions, LogSink& log, SlowLane* slow_lane,
                                      EmbeddedWorkerOptions options)
@@ -33,6 +59,7 @@ shard::EmbeddedWorker::Verdict EmbeddedLuaWorker::activate(
     case WorkflowTaskHandler::Verdict::kNeedsHistory:
       return Verdict::kNeedsHistory;
     case WorkflowTaskHandler::Verdict::kUnfinished:
+      if (options_.quarantine != nullptr) unfinished = std::make_unique<NotedScript>(std::move(unfinished), *options_.quarantine, task);
       slow_lane_->take(std::move(unfinished), std::move(later));
       return Verdict::kLater;
   }

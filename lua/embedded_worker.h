@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/shard/embedded_worker.h"
+#include "engine/shard/quarantine.h"
 #include "lua/slow_lane.h"
 #include "lua/workflow_task_handler.h"
 
@@ -13,6 +14,7 @@ namespace skald::lua {
 struct EmbeddedWorkerOptions {
   std::set<std::string, std::less<>> task_queues;  // that this worker serves
   std::set<std::string, std::less<>> namespaces;   // empty = all
+  shard::Quarantine* quarantine = nullptr;         // told what is worked on in the slow lane; null = none
   HandlerOptions handler;
 };
 

@@ -147,6 +147,7 @@ absl::Status check_start(const wire::StartWorkflowExecutionRequest& request, con
       check_retry_policy(request.retry_policy()),
       check_policies(request),
       check_payloads("Input", request.input(), limits),
+      check_payloads("LastCompletionResult", request.last_completion_result(), limits),
       request.memo().ByteSizeLong() > limits.memo_error_bytes ? absl::InvalidArgumentError("Memo exceeds size limit.")
                                                               : absl::OkStatus(),
       check_search_attributes(request.search_attributes(), ns, limits),

@@ -1,5 +1,6 @@
 #include "engine/api/dispatch.h"
 #include "engine/api/validation.h"
+#include "temporal/api/enums/v1/query.pb.h"
 
 namespace skald::api {
 
@@ -8,6 +9,31 @@ absl::Status check_poll_deadline(const RawCall& call, absl::Time now) {
   if (call.deadline - now >= kShortestPoll) return absl::OkStatus();
   return absl::InvalidArgumentError("the poll's deadline is too near: give long polls at least two seconds");
 }
+
+namespace {
+
+constexpr char kQueryResultTooLarge[] = "the query's result exceeds the size limit";
+
+// An answer beyond the limit is an error to who asked: nobody waits for it in vain.
+absl::Status hold_to_limit(wire::RespondQueryTaskCompletedRequest& request, const core::Limits& limits) {
+  if (request.query_result().ByteSizeLong() <= limits.blob_error_bytes) return absl::OkStatus();
+  request.clear_query_result();
+  request.set_completed_type(temporal::api::enums::v1::QUERY_RESULT_TYPE_FAILED);
+  request.set_error_message(kQueryResultTooLarge);
+  return absl::OkStatus();
+}
+
+absl::Status hold_to_limit(wire::RespondWorkflowTaskCompletedRequest& request, const core::Limits& limits) {
+  for (auto& [id, result] : *request.mutable_query_results()) {
+    if (result.answer().ByteSizeLong() <= limits.blob_error_bytes) continue;
+    result.clear_answer();
+    result.set_result_type(temporal::api::enums::v1::QUERY_RESULT_TYPE_FAILED);
+    result.set_error_message(kQueryResultTooLarge);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 void add_worker_methods(const Backend& backend, Methods& methods) {
   using shard::Engine;
@@ -18,9 +44,10 @@ void add_worker_methods(const Backend& backend, Methods& methods) {
     if (auto status = check_run_id(request.run_id()); !status.ok()) return status;
     return check_id("ActivityId", request.activity_id(), limits);
   };
-  add(backend, methods, "RespondWorkflowTaskCompleted", &Engine::complete_workflow_task, fine);
+  const auto held_to_limit = [&limits](auto& request, const core::NamespaceSettings&) { return hold_to_limit(request, limits); };
+  add(backend, methods, "RespondWorkflowTaskCompleted", &Engine::complete_workflow_task, held_to_limit);
   add(backend, methods, "RespondWorkflowTaskFailed", &Engine::fail_workflow_task, fine);
-  add(backend, methods, "RespondQueryTaskCompleted", &Engine::answer_query, fine);
+  add(backend, methods, "RespondQueryTaskCompleted", &Engine::answer_query, held_to_limit);
   add(backend, methods, "ResetStickyTaskQueue", &Engine::reset_sticky,
       [&limits](wire::ResetStickyTaskQueueRequest& request, const core::NamespaceSettings&) { return check_execution(request.execution(), limits); });
   add(backend, methods, "ShutdownWorker", &Engine::shutdown_worker, fine);

@@ -70,6 +70,10 @@ void add_workflow_methods(const Backend& backend, Methods& methods) {
       });
   add(backend, methods, "DescribeWorkflowExecution", &Engine::describe,
       [&limits](wire::DescribeWorkflowExecutionRequest& request, const core::NamespaceSettings&) { return check_execution(request.execution(), limits); });
+  add(backend, methods, "UnpauseWorkflowExecution", &Engine::unpause,
+      [&limits](wire::UnpauseWorkflowExecutionRequest& request, const core::NamespaceSettings&) {
+        return first_error({check_id("WorkflowId", request.workflow_id(), limits), check_run_id(request.run_id())});
+      });
   add(backend, methods, "QueryWorkflow", &Engine::query, [&limits](wire::QueryWorkflowRequest& request, const core::NamespaceSettings&) {
     return first_error({check_execution(request.execution(), limits), check_id("QueryType", request.query().query_type(), limits),
                         check_payloads("QueryArgs", request.query().query_args(), limits)});

@@ -87,7 +87,10 @@ Transition finish(Step& step) {
 
 void create(const StartRequest& start, const Context& context, StartResult& result) {
   absl::Status signalled;
-  NewRun created = new_run(beginning_of(start, context), context, [&](Step& step) {
+  Beginning beginning = beginning_of(start, context);
+  const bool eager = start.request.request_eager_execution() && beginning.backoff <= absl::ZeroDuration() && !beginning.awaits_parent;
+  beginning.attributes.set_eager_execution_accepted(eager);
+  NewRun created = new_run(std::move(beginning), context, [&](Step& step) {
     if (start.signal) signalled = deliver_signal(step, start);
   });
   if (!signalled.ok()) {
@@ -96,7 +99,6 @@ void create(const StartRequest& start, const Context& context, StartResult& resu
   }
   result.run_id = created.state.run_id();
   result.created = true;
-  const bool eager = start.request.request_eager_execution() && created.state.has_workflow_task();
   if (eager) {
     Step step(created.state, context);
     result.eager_task = begin_task(step, start.request.identity(), start.request.request_id(), false);

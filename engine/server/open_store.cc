@@ -1,6 +1,7 @@
 #include "engine/server/open_store.h"
 
 #include <filesystem>
+#include <functional>
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
@@ -102,6 +103,14 @@ absl::StatusOr<std::string> plugin_data_path(const StoreOptions& store, const st
         absl::StrCat("cannot make the folder ", folder.string(), " for the plugins' data: ", error.message()));
   }
   return *prefix + beside;
+}
+
+std::string quarantine_path(const StoreOptions& store) {
+  if (const auto path = sqlite_path(store.store, "--store"); path.ok()) return *path;
+  std::error_code error;
+  auto folder = std::filesystem::temp_directory_path(error);
+  if (error) folder = "/tmp";
+  return folder / absl::StrCat("skald-", absl::Hex(std::hash<std::string>()(store_text(store))));
 }
 
 }  // namespace skald::server

@@ -39,4 +39,8 @@ absl::Status reach_database(const StoreOptions& options);
 // they make their own. `beside` is added to the name of an engine's own file, whose neighbours they then are.
 absl::StatusOr<std::string> plugin_data_path(const StoreOptions& store, const std::string& beside = "");
 
+// Where it is noted what is being worked on: the beginning of the names of files beside the store's own, or, for a database, in the
+// folder for temporary files.
+std::string quarantine_path(const StoreOptions& store);
+
 }  // namespace skald::server

@@ -19,6 +19,7 @@
 #include "engine/namespaces/registry.h"
 #include "engine/server/in_process_transport.h"
 #include "engine/server/plugin_reloader.h"
+#include "engine/server/quarantine_file.h"
 #include "engine/server/script_log.h"
 #include "engine/shard/engine_impl.h"
 #include "engine/upkeep/copy.h"
@@ -52,6 +53,7 @@ struct Server::Parts {
   std::unique_ptr<base::Random> random = base::make_system_random();
   core::Limits limits;
   std::unique_ptr<store::Store> store;
+  std::unique_ptr<QuarantineFile> quarantine;  // null: it cannot be kept
   std::unique_ptr<namespaces::Registry> namespaces;
   std::string cluster_id;
   ScriptLog script_log;
@@ -75,6 +77,7 @@ struct Server::Parts {
 
   // The start, step by step.
   absl::Status open_data(const ServerOptions& options);
+  void open_quarantine(const ServerOptions& options);
   absl::Status load_workflows(const ServerOptions& options);
   absl::Status start_engine(const ServerOptions& options, std::function<void(const absl::Status&)> on_fatal);
   absl::Status start_plugins(const ServerOptions& options);
@@ -105,6 +108,7 @@ absl::Status Server::Parts::open_data(const ServerOptions& options) {
   auto opened = open_store(where);
   if (!opened.ok()) return opened.status();
   store = *std::move(opened);
+  open_quarantine(options);
   if (auto status = upkeep::check_whole(*store); !status.ok()) return status;
   auto registry = namespaces::Registry::open(*store, clock, *random);
   if (!registry.ok()) return registry.status();
@@ -113,6 +117,13 @@ absl::Status Server::Parts::open_data(const ServerOptions& options) {
   if (!id.ok()) return id.status();
   cluster_id = *std::move(id);
   return absl::OkStatus();
+}
+
+// Beside the file of the store, or for a database in the folder for temporary files.
+void Server::Parts::open_quarantine(const ServerOptions& options) {
+  auto opened = QuarantineFile::open(quarantine_path(options.store), clock);
+  if (!opened.ok()) return spdlog::warn("a workflow that ends the server will be tried at every start: {}", base::text(opened.status()));
+  quarantine = *std::move(opened);
 }
 
 absl::Status Server::Parts::load_workflows(const ServerOptions& options) {
@@ -130,7 +141,7 @@ absl::Status Server::Parts::load_workflows(const ServerOptions& options) {
 shard::EmbeddedWorker* Server::Parts::make_script_worker(const ServerOptions& options, size_t cache_bytes) {
   if (options.workflows.empty()) return nullptr;
   lua::EmbeddedWorkerOptions worker{
-      .task_queues = {options.task_queue}, .namespaces = {options.namespace_name}, .handler = {}};
+      .task_queues = {options.task_queue}, .namespaces = {options.namespace_name}, .quarantine = quarantine.get(), .handler = {}};
   worker.handler.cached_bytes = cache_bytes;
   scripts.push_back(
       std::make_unique<lua::EmbeddedLuaWorker>(definitions, script_log, slow_lane.get(), std::move(worker)));
@@ -158,7 +169,14 @@ absl::Status Server::Parts::start_engine(const ServerOptions& options,
         {*loops.back(), *lease, base::make_system_random(), make_script_worker(options, owner_limits.cache_bytes)});
   }
   engine = std::make_unique<shard::EngineImpl>(
-      shard::EngineOptions{clock, *store, *matching, *namespaces, limits, visibility::is_of_type}, owner_limits,
+      shard::EngineOptions{.clock = clock,
+                           .store = *store,
+                           .matching = *matching,
+                           .namespaces = *namespaces,
+                           .limits = limits,
+                           .is_of_type = visibility::is_of_type,
+                           .quarantine = quarantine.get()},
+      owner_limits,
       std::move(owners),
       [](const auto& attributes, const core::NamespaceSettings& ns) {
         return visibility::decode_attributes(attributes, ns.search_attributes);

@@ -74,6 +74,8 @@ class Engine {
                               Done<wire::RequestCancelWorkflowExecutionResponse> done) = 0;
   virtual void terminate(Call call, wire::TerminateWorkflowExecutionRequest request, Done<wire::TerminateWorkflowExecutionResponse> done) = 0;
   virtual void describe(Call call, wire::DescribeWorkflowExecutionRequest request, Done<wire::DescribeWorkflowExecutionResponse> done) = 0;
+  // Tries a workflow that is in quarantine again.
+  virtual void unpause(Call call, wire::UnpauseWorkflowExecutionRequest request, Done<wire::UnpauseWorkflowExecutionResponse> done) = 0;
   virtual void query(Call call, wire::QueryWorkflowRequest request, Done<wire::QueryWorkflowResponse> done) = 0;
 
   virtual void read_history(Call call, HistoryRequest request, Done<HistoryPage> done) = 0;

@@ -3,9 +3,21 @@
 #include <algorithm>
 #include <utility>
 
+#include <absl/strings/str_cat.h>
+#include <spdlog/spdlog.h>
+
+#include "engine/core/times.h"
+
 #include "engine/shard/routing.h"
 
 namespace skald::shard {
+
+namespace {
+
+// Who keeps a workflow from going on, as describe says it.
+constexpr char kQuarantineIdentity[] = "skald-quarantine";
+
+}  // namespace
 
 EngineImpl::EngineImpl(EngineOptions options, OwnerLimits owner_limits, std::vector<OwnerLoop> loops, DecodeAttributes decode_attributes,
                        std::function<void(const absl::Status&)> on_fatal)
@@ -24,6 +36,7 @@ EngineImpl::EngineImpl(EngineOptions options, OwnerLimits owner_limits, std::vec
                    .process = process_,
                    .random = std::move(loop.random),
                    .embedded = loop.embedded,
+                   .quarantine = options_.quarantine,
                    .lease = loop.lease,
                    .owner_limits = owner_limits,
                    .decode_attributes = decode_attributes,
@@ -151,12 +164,39 @@ void EngineImpl::terminate(Call call, wire::TerminateWorkflowExecutionRequest re
 void EngineImpl::describe(Call call, wire::DescribeWorkflowExecutionRequest request, Done<wire::DescribeWorkflowExecutionResponse> done) {
   using Response = wire::DescribeWorkflowExecutionResponse;
   on_run<Response>({call.ns->id, request.execution().workflow_id()}, request.execution().run_id(), std::move(done),
-                   [](Owner& owner, WorkflowEntry&, CachedRun& run, Done<Response> answer) {
-                     owner.commits().when_durable(run, [response = core::describe(run.state), answer = std::move(answer)](const absl::Status& status) mutable {
+                   [this](Owner& owner, WorkflowEntry& entry, CachedRun& run, Done<Response> answer) {
+                     owner.commits().when_durable(run, [response = described(entry, run), answer = std::move(answer)](const absl::Status& status) mutable {
                        if (!status.ok()) return answer(status);
                        answer(std::move(response));
                      });
                    });
+}
+
+wire::DescribeWorkflowExecutionResponse EngineImpl::described(const WorkflowEntry& entry, const CachedRun& run) const {
+  wire::DescribeWorkflowExecutionResponse response = core::describe(run.state);
+  if (!is_quarantined(entry.key, run.state.status())) return response;
+  const Quarantine::Suspect suspect = *options_.quarantine->suspect(entry.key);
+  auto* pause = response.mutable_workflow_extended_info()->mutable_pause_info();
+  pause->set_identity(kQuarantineIdentity);
+  core::set(pause->mutable_paused_time(), suspect.last_death);
+  pause->set_reason(absl::StrCat("the server died ", suspect.deaths, " times while it worked on this workflow"));
+  return response;
+}
+
+void EngineImpl::unpause(Call call, wire::UnpauseWorkflowExecutionRequest request, Done<wire::UnpauseWorkflowExecutionResponse> done) {
+  using Response = wire::UnpauseWorkflowExecutionResponse;
+  on_run<Response>({call.ns->id, request.workflow_id()}, request.run_id(), std::move(done),
+                   [this, request](Owner& owner, WorkflowEntry& entry, CachedRun& run, Done<Response> answer) {
+                     if (!is_quarantined(entry.key, run.state.status()))
+                       return answer(absl::FailedPreconditionError("the workflow is not in quarantine: there is nothing to try again"));
+                     spdlog::warn("workflow {} is tried again after its quarantine, by {}: {}", entry.key.workflow_id, request.identity(), request.reason());
+                     owner.retry(entry, run);
+                     answer(Response());
+                   });
+}
+
+bool EngineImpl::is_quarantined(const store::WorkflowKey& key, int status) const {
+  return status == temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING && options_.quarantine != nullptr && options_.quarantine->holds(key);
 }
 
 }  // namespace skald::shard

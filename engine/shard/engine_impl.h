@@ -25,6 +25,7 @@ struct EngineOptions {
   absl::Duration poll_timeout = absl::Seconds(60);
   absl::Duration history_wait = absl::Seconds(20);
   int history_page_events = 256;
+  Quarantine* quarantine = nullptr;  // null: none
 };
 
 // One owner loop: what it runs on and what it owns. The ranges of all loops cover the slots this process leased, in order.
@@ -60,6 +61,7 @@ class EngineImpl final : public Engine {
                       Done<wire::RequestCancelWorkflowExecutionResponse> done) override;
   void terminate(Call call, wire::TerminateWorkflowExecutionRequest request, Done<wire::TerminateWorkflowExecutionResponse> done) override;
   void describe(Call call, wire::DescribeWorkflowExecutionRequest request, Done<wire::DescribeWorkflowExecutionResponse> done) override;
+  void unpause(Call call, wire::UnpauseWorkflowExecutionRequest request, Done<wire::UnpauseWorkflowExecutionResponse> done) override;
   void query(Call call, wire::QueryWorkflowRequest request, Done<wire::QueryWorkflowResponse> done) override;
   void read_history(Call call, HistoryRequest request, Done<HistoryPage> done) override;
   void read_history_reverse(Call call, HistoryRequest request, Done<HistoryPage> done) override;
@@ -105,6 +107,10 @@ class EngineImpl final : public Engine {
   void apply(store::WorkflowKey key, std::string run_id, core::Input input, Done<T> done, F respond);
   template <typename T, typename F>
   void apply_to_task(const Call& call, const std::string& token, Done<T> done, F make_input);
+
+  // An open run of a workflow that took the process with it.
+  bool is_quarantined(const store::WorkflowKey& key, int status) const;
+  wire::DescribeWorkflowExecutionResponse described(const WorkflowEntry& entry, const CachedRun& run) const;
 
   // Messages between runs (outbox.cc).
   void deliver(const core::state::OutboxMessage& message);

@@ -52,6 +52,14 @@ temporal::api::common::v1::Payload keyword_payload(std::string_view text) {
   return payload;
 }
 
+// As Temporal's servers report what keeps a workflow from going on.
+void report_quarantine(temporal::api::workflow::v1::WorkflowExecutionInfo& info) {
+  auto& reported = (*info.mutable_search_attributes()->mutable_indexed_fields())["TemporalReportedProblems"];
+  (*reported.mutable_metadata())["encoding"] = "json/plain";
+  (*reported.mutable_metadata())["type"] = "KeywordList";
+  reported.set_data(R"(["category=Quarantine","cause=ServerDied"])");
+}
+
 std::string_view status_name(int status) {
   switch (status) {
     case enums::WORKFLOW_EXECUTION_STATUS_RUNNING: return "Running";
@@ -69,10 +77,14 @@ std::string_view status_name(int status) {
 
 void EngineImpl::list(Call, store::VisibilityQuery query, size_t page_size, std::string page_token,
                       Done<wire::ListWorkflowExecutionsResponse> done) {
-  options_.store.list(query, page_size, page_token, [done = std::move(done)](absl::StatusOr<store::Page<store::VisibilityRow>> page) mutable {
+  options_.store.list(query, page_size, page_token, [this, done = std::move(done)](absl::StatusOr<store::Page<store::VisibilityRow>> page) mutable {
     if (!page.ok()) return done(page.status());
     wire::ListWorkflowExecutionsResponse response;
-    for (const store::VisibilityRow& row : page->rows) *response.add_executions() = to_info(row);
+    for (const store::VisibilityRow& row : page->rows) {
+      auto& info = *response.add_executions();
+      info = to_info(row);
+      if (is_quarantined(row.key.workflow(), row.status)) report_quarantine(info);
+    }
     response.set_next_page_token(page->next);
     done(std::move(response));
   });

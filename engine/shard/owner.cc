@@ -34,6 +34,7 @@ Owner::Owner(OwnerParts parts)
                 .durable =
                     [this](const std::vector<CachedRun*>& runs) {
                       for (CachedRun* run : runs) history_.wake(*run);
+                      for (CachedRun* run : runs) cache_.retire(*run);
                     },
                 .undone = [this](const auto& workflows, const absl::Status& answer,
                                  const absl::Status& why) { undone(workflows, answer, why); }}),
@@ -130,6 +131,7 @@ void Owner::pump(WorkflowEntry& entry) {
     }
     WorkflowEntry::Operation operation = std::move(next.operation);
     entry.waiting.pop_front();
+    const WorkNote note(parts_.quarantine, entry.key);
     operation(entry, run);
   }
   // A run that was looked for and does not exist is not remembered.
@@ -144,6 +146,15 @@ absl::StatusCode Owner::apply(WorkflowEntry& entry, CachedRun& run, const core::
     const absl::Status gone = absl::InternalError("the run's namespace is gone");
     reply(gone, none);
     return gone.code();
+  }
+  if (quarantined(entry.key)) {
+    if (!std::holds_alternative<core::TerminateWorkflow>(input)) {
+      core::Output none;
+      const absl::Status refused = in_quarantine(entry.key);
+      reply(refused, none);
+      return refused.code();
+    }
+    parts_.quarantine->release(entry.key);
   }
   core::Transition transition = core::apply(run.state, input, context(*ns));
   const absl::StatusCode said = transition.status.code();
@@ -162,6 +173,13 @@ void Owner::create(WorkflowEntry& entry, const core::StartRequest& request, cons
                    StartReply reply) {
   std::optional<core::CurrentRun> current;
   CachedRun* current_run = nullptr;
+  // The first time its run is made and not driven, so that it can be seen; if that took the process with it too, not even that.
+  if (const auto suspect = parts_.quarantine == nullptr ? std::nullopt : parts_.quarantine->suspect(entry.key);
+      suspect && (suspect->deaths > Quarantine::kDeaths || (suspect->deaths == Quarantine::kDeaths && request.signal))) {
+    core::StartResult refused;
+    refused.status = in_quarantine(entry.key);
+    return reply(refused, nullptr);
+  }
   if (entry.current) {
     const auto found = entry.runs.find(entry.current->run_id);
     if (found != entry.runs.end()) current_run = found->second.get();
@@ -177,6 +195,7 @@ void Owner::create(WorkflowEntry& entry, const core::StartRequest& request, cons
     }
   }
   auto result = std::make_shared<core::StartResult>(core::start(request, current ? &*current : nullptr, context(ns)));
+  if (result->current_changed && result->current_changed->effects.closed && quarantined(entry.key)) parts_.quarantine->release(entry.key);
   if (result->current_changed && current_run != nullptr)
     absorb_transition(entry, *current_run, *result->current_changed);
   CachedRun* created = nullptr;
@@ -192,6 +211,14 @@ void Owner::create(WorkflowEntry& entry, const core::StartRequest& request, cons
   if (answering == nullptr) return answer(absl::OkStatus());
   commits_.when_durable(*answering, std::move(answer));
   drive(entry, *answering);
+}
+
+void Owner::retry(WorkflowEntry& entry, CachedRun& run) {
+  parts_.quarantine->release(entry.key);
+  forget_starts(entry, run);
+  wakes_.set(run, core::next_wake(run.state));
+  dispatch_all(run);
+  drive(entry, run);
 }
 
 CachedRun& Owner::adopt(WorkflowEntry& entry, core::NewRun& created) {
@@ -210,7 +237,8 @@ void Owner::absorb_transition(WorkflowEntry& entry, CachedRun& run, core::Transi
   if (transition.successor) {
     CachedRun& next = adopt(entry, *transition.successor);
     run.write_current = false;
-    drive(entry, next);
+    // Not here: a run that is followed at once, again and again, would never let go of the loop, nor of its stack.
+    drive_later(next.key);
   }
   keep_within_limit(entry, run);
 }
@@ -254,7 +282,7 @@ void Owner::absorb(WorkflowEntry& entry, CachedRun& run, core::Effects& effects,
     if (changed && !std::exchange(run.has_volatile, true)) run.volatile_since = now();
   }
   dispatch_after_commit(run, effects);
-  wakes_.set(run, core::next_wake(run.state));
+  if (!quarantined(entry.key)) wakes_.set(run, core::next_wake(run.state));
   cache_.recount(run);
   if (effects.closed && parts_.embedded != nullptr) parts_.embedded->forget(run.key.run_id);
   if (effects.closed) queries_.requeue(run);

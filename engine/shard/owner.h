@@ -21,6 +21,7 @@
 #include "engine/shard/history_reader.h"
 #include "engine/shard/late_writes.h"
 #include "engine/shard/namespace_source.h"
+#include "engine/shard/quarantine.h"
 #include "engine/shard/query_desk.h"
 #include "engine/shard/run_cache.h"
 #include "engine/shard/scans.h"
@@ -51,6 +52,7 @@ struct OwnerParts {
   uint64_t process = 1;
   std::unique_ptr<base::Random> random;
   EmbeddedWorker* embedded = nullptr;  // null: none
+  Quarantine* quarantine = nullptr;    // null: none
   store::Lease lease;
   OwnerLimits owner_limits;
   // The custom search attributes of a run, decoded for filtering.
@@ -93,6 +95,8 @@ class Owner {
 
   // Applies an input; `reply` is called when its outcome is durable. Returns what the core says to it.
   absl::StatusCode apply(WorkflowEntry& entry, CachedRun& run, const core::Input& input, Reply reply);
+  // Lets a workflow out of quarantine and goes on with the run.
+  void retry(WorkflowEntry& entry, CachedRun& run);
   // Creates a run in the entry, by the policies of the request.
   void create(WorkflowEntry& entry, const core::StartRequest& request, const core::NamespaceSettings& ns, StartReply reply);
 
@@ -112,6 +116,8 @@ class Owner {
   Statistics statistics() const { return commits_.statistics(); }
 
  private:
+  // The workflow took the process with it: it may be looked at and terminated, and nothing else is done to it.
+  bool quarantined(const store::WorkflowKey& key) const { return parts_.quarantine != nullptr && parts_.quarantine->holds(key); }
   core::Context context(const core::NamespaceSettings& ns) const;
   absl::Time now() const { return parts_.clock.now(); }
 
@@ -151,6 +157,8 @@ class Owner {
   // owner_embedded.cc
   bool serves(const CachedRun& run) const;
   void drive(WorkflowEntry& entry, CachedRun& run);
+  // When it is the workflow's turn again.
+  void drive_later(const store::RunKey& key);
   void activate(WorkflowEntry& entry, CachedRun& run, core::wire::PollWorkflowTaskQueueResponse task, bool whole_history);
   void activate_with(WorkflowEntry& entry, CachedRun& run, core::wire::PollWorkflowTaskQueueResponse task, const std::string& history,
                      bool whole_history);

@@ -17,6 +17,7 @@ void Owner::tick(const store::RunKey& key) {
   submit(key.workflow(), key.run_id,
          [this](WorkflowEntry& entry, CachedRun* run) {
            if (run == nullptr) return;
+           if (quarantined(entry.key)) return;
            if (core::is_expired(run->state, now())) return remove(entry, *run);
            apply(entry, *run, core::Tick{}, [](const absl::Status&, core::Output&) {});
            wakes_.set(*run, core::next_wake(run->state));
@@ -48,7 +49,7 @@ void Owner::remove(WorkflowEntry& entry, CachedRun& run) {
 void Owner::found_work(const store::RunKey& key, const std::string& page) {
   submit(key.workflow(), key.run_id,
          [this, page](WorkflowEntry& entry, CachedRun* run) {
-           if (run == nullptr) return;
+           if (run == nullptr || quarantined(entry.key)) return;
            // A run that had to be loaded has dispatched its tasks by itself; of others those are in matching that fitted.
            if (run->refused) dispatch_all(*run);
            if (run->refused) scans_.refused(page);

@@ -28,7 +28,7 @@ bool Owner::serves(const CachedRun& run) const {
 }
 
 void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
-  if (!serves(run)) return;
+  if (!serves(run) || quarantined(entry.key)) return;
   for (int task = 0; task < kTasksInARow; ++task) {
     if (entry.busy || !run.state.has_workflow_task() || run.state.workflow_task().started_event_id() != 0) return;
     const auto ns = parts_.namespaces.by_id(run.key.namespace_id);
@@ -50,11 +50,15 @@ void Owner::drive(WorkflowEntry& entry, CachedRun& run) {
     activate(entry, run, std::move(head), /*whole_history=*/false);
   }
   // More is to be done: later, so that other runs have their turn.
-  submit(run.key.workflow(), run.key.run_id,
-         [this](WorkflowEntry& same, CachedRun* again) {
-           if (again != nullptr) drive(same, *again);
+  drive_later(run.key);
+}
+
+void Owner::drive_later(const store::RunKey& key) {
+  submit(key.workflow(), key.run_id,
+         [this](WorkflowEntry& entry, CachedRun* run) {
+           if (run != nullptr) drive(entry, *run);
          },
-         [](const absl::Status&) {});
+         [this, key](const absl::Status&) { read_back_later(key); });
 }
 
 // `task` holds the transient events alone; the others are put before them here.
@@ -155,6 +159,7 @@ void Owner::resume(const store::RunKey& key, uint64_t generation, absl::AnyInvoc
     WorkflowEntry& entry = cache_.entry(key.workflow());
     if (entry.generation != generation) return;  // The run was read back meanwhile; this answer rests on what was undone.
     entry.busy = false;
+    const WorkNote note(parts_.quarantine, entry.key);
     const auto run = entry.runs.find(key.run_id);
     if (run != entry.runs.end() && run->second != nullptr) go_on(entry, *run->second);
     pump(entry);

@@ -57,12 +57,15 @@ void Owner::loaded(WorkflowEntry& entry, const store::RunKey& key, const store::
   run.saved_last_event_id = run.durable_last_event_id = run.last_event_id();
   run.durable_closed = run.state.status() != temporal::api::enums::v1::WORKFLOW_EXECUTION_STATUS_RUNNING;
   cache_.recount(run);
-  forget_starts(entry, run);
-  wakes_.set(run, core::next_wake(run.state));
-  if (core::has_work(run.state)) {
-    // Its tasks may have been known to a process that is gone.
-    dispatch_all(run);
-    drive(entry, run);
+  if (!quarantined(entry.key)) {
+    const WorkNote note(parts_.quarantine, entry.key);
+    forget_starts(entry, run);
+    wakes_.set(run, core::next_wake(run.state));
+    if (core::has_work(run.state)) {
+      // Its tasks may have been known to a process that is gone.
+      dispatch_all(run);
+      drive(entry, run);
+    }
   }
   pump(entry);
 }

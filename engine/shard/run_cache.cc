@@ -6,6 +6,9 @@ namespace {
 // What a cached run costs besides its state and tail: the structures around it. An estimate.
 constexpr size_t kRunOverheadBytes = 1024;
 
+// Closed runs of a workflow that stay in memory with the last one: whoever follows the chain finds them there.
+constexpr size_t kRunsOfAChain = 4;
+
 size_t entry_bytes(const store::WorkflowKey& key) { return sizeof(WorkflowEntry) + 2 * key.workflow_id.size(); }
 
 bool can_leave(const CachedRun& run) {
@@ -65,6 +68,14 @@ void RunCache::remove(WorkflowEntry& entry, const std::string& run_id) {
 
 void RunCache::remove_all(WorkflowEntry& entry) {
   while (!entry.runs.empty()) remove(entry, std::string(entry.runs.begin()->first));
+}
+
+void RunCache::retire(CachedRun& run) {
+  WorkflowEntry* entry = find(run.key.workflow());
+  if (entry == nullptr || entry->runs.size() <= kRunsOfAChain || !run.durable_closed || !can_leave(run)) return;
+  if (!entry->current || entry->current->run_id == run.key.run_id) return;
+  hooks_.leaving(run);
+  remove(*entry, std::string(run.key.run_id));
 }
 
 void RunCache::recount(CachedRun& run) {

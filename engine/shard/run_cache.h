@@ -43,6 +43,10 @@ class RunCache {
   void remove(WorkflowEntry& entry, const std::string& run_id);
   void remove_all(WorkflowEntry& entry);
 
+  // A run of a long chain that is closed, durable and not the last one leaves at once: its workflow is in use for as long as
+  // the chain goes on.
+  void retire(CachedRun& run);
+
   // Counts the run's bytes anew, and lets go of a long tail that is in the store.
   void recount(CachedRun& run);
   // Lets go of what was not used for long, if memory is full; a few steps a call.

@@ -210,7 +210,8 @@ void EngineImpl::query(Call call, wire::QueryWorkflowRequest request, Done<wire:
   std::string run_id = request.execution().run_id();
   const absl::Time deadline = std::min(options_.clock.now() + options_.poll_timeout, call.deadline - kPollMargin);
   on_run<Response>({call.ns->id, workflow_id}, std::move(run_id), std::move(done),
-                   [request = std::move(request), deadline](Owner& owner, WorkflowEntry& entry, CachedRun& run, Done<Response> answer) {
+                   [this, request = std::move(request), deadline](Owner& owner, WorkflowEntry& entry, CachedRun& run, Done<Response> answer) {
+                     if (is_quarantined(entry.key, run.state.status())) return answer(in_quarantine(entry.key));
                      namespace enums = temporal::api::enums::v1;
                      const auto status = run.state.status();
                      const auto condition = request.query_reject_condition();

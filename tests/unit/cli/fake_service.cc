@@ -81,6 +81,10 @@ class Service : public ws::WorkflowService::Service {
                                           ws::TerminateWorkflowExecutionResponse* response) override {
     return give(answers_.terminate, request, response);
   }
+  grpc::Status UnpauseWorkflowExecution(grpc::ServerContext*, const ws::UnpauseWorkflowExecutionRequest* request,
+                                        ws::UnpauseWorkflowExecutionResponse* response) override {
+    return give(answers_.unpause, request, response);
+  }
   grpc::Status UpdateNamespace(grpc::ServerContext*, const ws::UpdateNamespaceRequest* request,
                                ws::UpdateNamespaceResponse* response) override {
     return give(answers_.update_namespace, request, response);

@@ -36,6 +36,7 @@ struct Answers {
   Answer<ws::SignalWorkflowExecutionRequest, ws::SignalWorkflowExecutionResponse> signal;
   Answer<ws::StartWorkflowExecutionRequest, ws::StartWorkflowExecutionResponse> start;
   Answer<ws::TerminateWorkflowExecutionRequest, ws::TerminateWorkflowExecutionResponse> terminate;
+  Answer<ws::UnpauseWorkflowExecutionRequest, ws::UnpauseWorkflowExecutionResponse> unpause;
   Answer<ws::UpdateNamespaceRequest, ws::UpdateNamespaceResponse> update_namespace;
 };
 

@@ -57,6 +57,18 @@ TEST(Terminate, IsDoneWithItsReason) {
   EXPECT_EQ(request.reason(), "stuck");
 }
 
+TEST(Retry, AsksForARunInQuarantine) {
+  FakeService service;
+  ws::UnpauseWorkflowExecutionRequest request;
+  service.answers.unpause = always<ws::UnpauseWorkflowExecutionRequest, ws::UnpauseWorkflowExecutionResponse>(request);
+  const Ran ran = run_command(service, {"workflow", "retry", "o-1", "--reason", "mended"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("skald workflow describe o-1"));
+  EXPECT_EQ(request.workflow_id(), "o-1");
+  EXPECT_EQ(request.reason(), "mended");
+  EXPECT_FALSE(request.request_id().empty());
+}
+
 TEST(Query, PrintsTheAnswersJson) {
   FakeService service;
   ws::QueryWorkflowRequest request;

@@ -19,6 +19,7 @@ TEST_F(CountsTest, OfARunThatIsStartedEagerly) {
   eager.set_request_eager_execution(true);
   begin(eager);
   ASSERT_THAT(event_names(), ElementsAre("WORKFLOW_EXECUTION_STARTED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED"));
+  EXPECT_TRUE(events_[0].workflow_execution_started_event_attributes().eager_execution_accepted());
   expect_counted();
   EXPECT_EQ(run_.state_transition_count(), 1);
 }

@@ -56,9 +56,15 @@ class EngineTest : public StoreTest {
     fatal_ = absl::OkStatus();
     lease_ = *store_.acquire(0, store::kSlots, "a test");
     std::vector<OwnerLoop> loops;
-    loops.push_back({*executor_, lease_, base::make_seeded_random(++lives_)});
+    loops.push_back({*executor_, lease_, base::make_seeded_random(++lives_), embedded_});
     engine_ = std::make_unique<EngineImpl>(
-        EngineOptions{world_.clock(), store_, *matching_, namespaces_, limits_, [](const auto&, int) { return true; }},
+        EngineOptions{.clock = world_.clock(),
+                      .store = store_,
+                      .matching = *matching_,
+                      .namespaces = namespaces_,
+                      .limits = limits_,
+                      .is_of_type = [](const auto&, int) { return true; },
+                      .quarantine = quarantine_},
         owner_limits_, std::move(loops),
         [](const auto&, const auto&) { return std::map<std::string, store::AttributeValue>(); },
         [this](const absl::Status& status) { fatal_ = status; });
@@ -183,6 +189,8 @@ class EngineTest : public StoreTest {
   size_t commits() const { return store_.batches.size(); }
 
   OneNamespace namespaces_;
+  EmbeddedWorker* embedded_ = nullptr;  // null: none
+  Quarantine* quarantine_ = nullptr;    // null: none
   core::Limits limits_;
   OwnerLimits owner_limits_;
   size_t backlog_ = 10'000;
