@@ -46,7 +46,7 @@ def describe(server, workflow_id):
 
 
 def skald(server, *words):
-    return subprocess.run([str(BINARY), *words, "--server", server.address], capture_output=True, text=True)
+    return subprocess.run([str(BINARY), *words, "--address", server.address], capture_output=True, text=True)
 
 
 def ended(server, workflow_id, seconds=60):
