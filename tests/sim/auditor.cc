@@ -15,6 +15,7 @@ constexpr absl::Duration kOutcomeKnown = absl::Seconds(3);
 // The sentences of a run that is undone, or read back, without the fault's own text in it.
 constexpr char kNotDurable[] = "the commit did not become durable";
 constexpr char kReadBack[] = "state is being read back";
+constexpr char kUndone[] = "the change was undone";
 constexpr size_t kMostProblems = 20;
 
 }  // namespace
@@ -68,7 +69,7 @@ absl::Duration Auditor::undisturbed(absl::Time begin, absl::Time end) const {
 
 bool Auditor::explains(std::string_view text) const {
   if (text.find(kNotDurable) != text.npos) return now() - lost_outcome_ < kOutcomeKnown;
-  if (text.find(kReadBack) != text.npos) return disturbed(now(), now());
+  if (text.find(kReadBack) != text.npos || text.find(kUndone) != text.npos) return disturbed(now(), now());
   return std::any_of(faults_.begin(), faults_.end(),
                      [&](const std::string& fault) { return text.find(fault) != text.npos; });
 }
