@@ -7,6 +7,7 @@
 #include "plugins/erp/documents.h"
 #include "plugins/erp/erp_call.h"
 #include "plugins/erp/mirror.h"
+#include "plugins/sdk/http_url.h"
 
 namespace skald::plugin::erp {
 namespace {
@@ -126,8 +127,10 @@ Async<void> read_erp(Desk& desk, Context& context, std::string path, Comparison&
   for (bool more = true; more;) {
     ErpCall call;
     call.method = "GET";
-    call.path = path + "?limit=" + std::to_string(kRecordsAtOnce);
-    if (!cursor.empty()) call.path += "&after=" + url_part(cursor);
+    Url url(path);
+    url.query("limit", kRecordsAtOnce);
+    if (!cursor.empty()) url.query("after", cursor);
+    call.path = url.text();
     const ErpReply reply = co_await call_erp(desk, context, std::move(call));
     if (!reply.ok()) refuse(reply);
     context.heartbeat({{"read", cursor}});

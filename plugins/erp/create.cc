@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "plugins/erp/erp_call.h"
+#include "plugins/sdk/http_url.h"
 
 namespace skald::plugin::erp {
 namespace {
@@ -26,7 +27,7 @@ void check_ours(const Document& document, const json& record) {
 Async<json> find_by_reference(Desk& desk, Context& context, std::string path, std::string reference) {
   ErpCall call;
   call.method = "GET";
-  call.path = path + "?reference=" + url_part(reference);
+  call.path = Url(path).query("reference", reference).text();
   const ErpReply reply = co_await call_erp(desk, context, std::move(call));
   if (!reply.ok()) refuse(reply);
   const json page = reply.page();

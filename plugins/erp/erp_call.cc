@@ -1,10 +1,10 @@
 #include "plugins/erp/erp_call.h"
 
-#include <cctype>
 #include <charconv>
 #include <utility>
 
 #include "plugins/sdk/fields.h"
+#include "plugins/sdk/http_url.h"
 
 namespace skald::plugin::erp {
 namespace {
@@ -119,20 +119,6 @@ json checked_record(json record) {
   return record;
 }
 
-std::string url_part(const std::string& text) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~') {
-      out += c;
-    } else {
-      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
-    }
-  }
-  return out;
-}
-
 Async<ErpReply> call_erp(Desk& desk, Context& context, ErpCall call) {
   HttpRequest request;
   request.method = call.method;
@@ -142,7 +128,7 @@ Async<ErpReply> call_erp(Desk& desk, Context& context, ErpCall call) {
     request.body = call.body.dump();
     request.headers.emplace_back("Content-Type", "application/json");
   }
-  if (!call.key.empty()) request.headers.emplace_back("Idempotency-Key", url_part(call.key));
+  if (!call.key.empty()) request.headers.emplace_back("Idempotency-Key", percent_encoded(call.key));
   if (call.version > 0) request.headers.emplace_back("If-Match", "\"" + std::to_string(call.version) + "\"");
   const HttpResponse response = co_await desk.client().send(context, std::move(request));
   ErpReply reply{response.status, nullptr};

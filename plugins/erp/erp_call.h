@@ -7,7 +7,7 @@
 namespace skald::plugin::erp {
 
 struct ErpCall {
-  std::string method, path;  // parts of the path by url_part()
+  std::string method, path;  // built by Url("")
   json body = nullptr;
   std::string key;      // idempotency key; empty: none
   int64_t version = 0;  // of If-Match; 0: none
@@ -39,8 +39,5 @@ json checked_record(json record);
 
 // Throws ErpRefused, for good, with what the ERP said.
 [[noreturn]] void refuse(const ErpReply& reply);
-
-// A text as a part of a path, of a query or of a header.
-std::string url_part(const std::string& text);
 
 }  // namespace skald::plugin::erp

@@ -8,6 +8,7 @@
 #include "plugins/erp/mirror.h"
 #include "plugins/erp/write_record.h"
 #include "plugins/sdk/fields.h"
+#include "plugins/sdk/http_url.h"
 
 namespace skald::plugin::erp {
 namespace {
@@ -56,7 +57,7 @@ Async<Writing> outcome_writing(Desk& desk, Context& context, Document order, Doc
   Writing writing;
   writing.kind = "orders";
   writing.name = erp_reference(context, order.ref);
-  writing.read_path = "/v1/orders/" + url_part(order.erp_id);
+  writing.read_path = Url("/v1/orders").segment(order.erp_id).text();
   writing.path = writing.read_path + "/outcome";
   writing.request = document.body;
   writing.wanted = {{"state", outcome}};

@@ -8,6 +8,7 @@
 #include "plugins/erp/mirror.h"
 #include "plugins/erp/write_record.h"
 #include "plugins/sdk/fields.h"
+#include "plugins/sdk/http_url.h"
 
 namespace skald::plugin::erp {
 namespace {
@@ -69,8 +70,10 @@ Effect application(const std::string& kind, const std::string& pull_id) {
 Async<json> read_page(Desk& desk, Context& context, std::string kind, std::string after, int64_t limit) {
   ErpCall call;
   call.method = "GET";
-  call.path = "/v1/" + kind + "?limit=" + std::to_string(limit);
-  if (!after.empty()) call.path += "&after=" + url_part(after);
+  Url url("/v1");
+  url.segment(kind).query("limit", limit);
+  if (!after.empty()) url.query("after", after);
+  call.path = url.text();
   const ErpReply reply = co_await call_erp(desk, context, std::move(call));
   if (!reply.ok()) refuse(reply);
   json page = reply.page();
@@ -86,11 +89,11 @@ struct Push {
 };
 
 // On top of the version that the caller has seen, or that the mirror has; null: nobody has seen one.
-Writing writing_on(const Push& push, const json& known, int64_t base_version, int64_t decided_ms) {
+Writing writing_on(const Push& push, const std::string& path, const json& known, int64_t base_version, int64_t decided_ms) {
   Writing writing;
   writing.kind = push.kind;
   writing.name = push.sku;
-  writing.read_path = writing.path = "/v1/" + push.kind + "/" + url_part(push.sku);
+  writing.read_path = writing.path = path;
   writing.request = writing.wanted = push.request;
   writing.decided_ms = decided_ms;
   writing.create_method = push.create_method;
@@ -133,6 +136,7 @@ Async<json> write_push(Desk& desk, Context& context, Document document, Writing 
 Async<json> push_record(Desk& desk, Context& context, const json& input, Push push) {
   const int64_t base_version =
       has_field(input, "base_version") ? whole_number(input, "base_version", 1, kMostAmount) : 0;
+  const std::string path = Url("/v1").segment(push.kind).segment(push.sku).text();
   NewDocument wanted;
   wanted.step = push.step;
   wanted.kind = push.kind;
@@ -144,7 +148,7 @@ Async<json> push_record(Desk& desk, Context& context, const json& input, Push pu
   const int64_t decided_ms =
       has_field(input, "changed_at_ms") ? whole_number(input, "changed_at_ms", 0, kMostAmount) : document.begun_ms;
   const json known = co_await known_record(desk, context, push.kind, push.sku);
-  Writing writing = writing_on(push, known, base_version, decided_ms);
+  Writing writing = writing_on(push, path, known, base_version, decided_ms);
   Async<json> work = write_push(desk, context, document, std::move(writing));
   co_return co_await unless_refused(desk, context, document.key, std::move(work));
 }
@@ -182,7 +186,7 @@ Async<json> push_stock(Desk& desk, Context& context, const json& input) {
   Push push{"erp_stock", "stock", required_text(input, "sku"), json::object()};
   push.request["quantity"] = whole_number(input, "quantity", 0, kMostAmount);
   push.create_method = "PUT";
-  push.create_path = "/v1/stock/" + url_part(push.sku);
+  push.create_path = Url("/v1/stock").segment(push.sku).text();
   push.creation = push.request;
   co_return co_await push_record(desk, context, input, push);
 }

@@ -7,6 +7,7 @@
 #include "plugins/erp/orders.h"
 #include "plugins/erp/write_record.h"
 #include "plugins/sdk/fields.h"
+#include "plugins/sdk/http_url.h"
 
 namespace skald::plugin::erp {
 namespace {
@@ -102,7 +103,7 @@ Async<json> take_step(Desk& desk, Context& context, const json& input, StepReque
 }  // namespace
 
 Async<json> step_of_work_order(Desk& desk, Context& context, WorkOrderStep step) {
-  const std::string path = "/v1/work-orders/" + url_part(step.id);
+  const std::string path = Url("/v1/work-orders").segment(step.id).text();
   for (int round = 0; round < kRounds; ++round) {
     ErpCall call;
     call.method = "POST";

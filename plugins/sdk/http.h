@@ -30,9 +30,9 @@ struct HttpRequest {
   // begins is bounded by `timeout` alone, because who thinks before it speaks is not idle.
   std::chrono::milliseconds idle_timeout{0};
   int tries = 0;  // 0: the configuration's
-  // May be sent again when nobody knows whether it was done. Not said: GET, HEAD, PUT and DELETE may, and what has an
-  // Idempotency-Key header. What may not be goes over a connection of its own, because one that others have used may be
-  // closing: say true where it does no harm, and connections are shared.
+  // May be sent again once it has reached the service. Not said: GET, HEAD, PUT, DELETE, OPTIONS and TRACE may, and what
+  // has an Idempotency-Key header. What may not be goes over a connection of its own, because one that others have used
+  // may be closing: say true where it does no harm, and connections are shared.
   std::optional<bool> repeatable = {};
   size_t max_response_bytes = 8 << 20;  // of its body
   // Takes the body of an answer with a status 2xx as it comes, in order, on the HTTP loop's thread: it must be quick.
@@ -61,9 +61,9 @@ struct HttpTarget;
 // Calls services: one thread for all transfers, connections kept and shared, retries, and for each origin (scheme, host
 // and port) a circuit breaker and a bulkhead. Thread-safe.
 //
-// Tried again, after a pause that grows and is random, or as long as Retry-After says: 429 and 503; what could not be
-// sent; and if the request is repeatable 502, 504, a lost connection and a try that took too long. When the tries are
-// used up the answer is the last status, whatever it is. Else send() throws ActivityError:
+// Tried again, after a pause that grows and is random, or as long as Retry-After says: what could not be sent; and if the
+// request is repeatable 429, 502, 503, 504, a lost connection and a try that took too long. When the tries are used up
+// the answer is the last status, whatever it is. Else send() throws ActivityError:
 //   HttpTimeout         it took longer than `timeout` or `idle_timeout`; nobody knows whether it was done
 //   HttpUnreachable     no connection: it was not sent
 //   HttpConnectionLost  the connection ended in the midst of it; nobody knows whether it was done

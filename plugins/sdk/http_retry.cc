@@ -29,7 +29,7 @@ bool may_repeat(const HttpResult& result, bool repeatable) {
       return false;
   }
   const int status = result.response.status;
-  return status == 429 || status == 503 || (repeatable && (status == 502 || status == 504));
+  return repeatable && (status == 429 || status == 502 || status == 503 || status == 504);
 }
 
 milliseconds pause_after(int tried, milliseconds first, double chance) {

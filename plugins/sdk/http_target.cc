@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <memory>
 #include <string_view>
 
@@ -24,9 +25,9 @@ bool is_header_value(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](unsigned char c) { return (c < ' ' && c != '\t') || c == 127; });
 }
 
-using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+using UrlHandle = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
 
-std::string part(const Url& url, CURLUPart what, unsigned flags = 0) {
+std::string part(const UrlHandle& url, CURLUPart what, unsigned flags = 0) {
   char* text = nullptr;
   if (curl_url_get(url.get(), what, &text, flags) != CURLUE_OK) return {};
   std::string out = text;
@@ -48,7 +49,7 @@ HttpTarget http_target(const HttpRequest& request) {
     if (!is_token(name)) refuse("an HTTP header's name must be a word: letters, digits and hyphens");
     if (!is_header_value(value)) refuse("the HTTP header " + name + " must not have line breaks or control characters");
   }
-  const Url url(curl_url(), &curl_url_cleanup);
+  const UrlHandle url(curl_url(), &curl_url_cleanup);
   const bool plain = is_header_value(request.url) && request.url.find(' ') == std::string::npos;
   if (!plain || curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
     refuse("the URL of an HTTP request cannot be read: it must be like https://host:port/path, without spaces");
@@ -62,10 +63,11 @@ HttpTarget http_target(const HttpRequest& request) {
 
 bool is_repeatable(const HttpRequest& request) {
   if (request.repeatable) return *request.repeatable;
-  if (request.method == "GET" || request.method == "HEAD" || request.method == "PUT" || request.method == "DELETE")
-    return true;
-  return std::any_of(request.headers.begin(), request.headers.end(),
-                     [](const auto& header) { return capitals(header.first) == "IDEMPOTENCY-KEY"; });
+  constexpr std::string_view kIdempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+  if (std::find(std::begin(kIdempotent), std::end(kIdempotent), request.method) != std::end(kIdempotent)) return true;
+  return std::any_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
+    return capitals(header.first) == "IDEMPOTENCY-KEY" && !header.second.empty();
+  });
 }
 
 }  // namespace skald::plugin

@@ -16,7 +16,7 @@ struct HttpTarget {
 // http or https.
 HttpTarget http_target(const HttpRequest& request);
 
-// Whether it may be sent again when nobody knows whether it was done.
+// Whether it may be sent again once it has reached the service.
 bool is_repeatable(const HttpRequest& request);
 
 }  // namespace skald::plugin

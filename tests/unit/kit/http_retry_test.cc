@@ -33,16 +33,14 @@ Next next(const HttpResult& result, bool repeatable) {
   return plan_retry(result, {3, 100ms, repeatable}, 1, kTime, 1, kNow).next;
 }
 
-TEST(HttpRetry, RepeatsWhatWasNotDone) {
-  for (const bool repeatable : {false, true}) {
-    EXPECT_EQ(next(answered(429), repeatable), Next::kAgain);
-    EXPECT_EQ(next(answered(503), repeatable), Next::kAgain);
-    EXPECT_EQ(next(ended(Kind::kUnreachable), repeatable), Next::kAgain);
-  }
+TEST(HttpRetry, RepeatsWhatWasNotSent) {
+  for (const bool repeatable : {false, true}) EXPECT_EQ(next(ended(Kind::kUnreachable), repeatable), Next::kAgain);
 }
 
-TEST(HttpRetry, RepeatsWhatMayHaveBeenDoneOnlyIfThatDoesNoHarm) {
-  for (const HttpResult& result : {answered(502), answered(504), ended(Kind::kTimeout), ended(Kind::kLost)}) {
+// A 503 may come from a gateway that has lost its patience, and a 429 from one that has counted what it passed on.
+TEST(HttpRetry, RepeatsWhatReachedTheServiceOnlyIfThatDoesNoHarm) {
+  for (const HttpResult& result : {answered(429), answered(429, "1"), answered(502), answered(503), answered(503, "1"),
+                                   answered(504), ended(Kind::kTimeout), ended(Kind::kLost)}) {
     EXPECT_EQ(next(result, true), Next::kAgain);
     EXPECT_EQ(next(result, false), Next::kNone);
   }
@@ -112,8 +110,40 @@ class Retrying : public HttpClientTest {
 
 TEST_F(Retrying, ComesThrough) {
   RawServer server(recovering(2, answer(503)));
-  EXPECT_EQ(send(post(server.url())).get().status, 200);
+  EXPECT_EQ(send(get(server.url())).get().status, 200);
   EXPECT_EQ(requests_, 3);
+}
+
+TEST_F(Retrying, RepeatsByItselfOnlyWhatDoesNoHarm) {
+  const struct {
+    HttpRequest request;
+    bool repeated;
+  } cases[] = {
+      {{.method = "GET"}, true},
+      {{.method = "HEAD"}, true},
+      {{.method = "PUT"}, true},
+      {{.method = "DELETE"}, true},
+      {{.method = "OPTIONS"}, true},
+      {{.method = "POST"}, false},
+      {{.method = "PATCH"}, false},
+      {{.method = "get"}, false},  // methods have capitals: nobody knows what this one is
+      {{.method = "POST", .headers = {{"Idempotency-Key", "o-1"}}}, true},
+      {{.method = "POST", .headers = {{"Idempotency-Key", ""}}}, false},
+      {{.method = "POST", .repeatable = true}, true},
+      {{.method = "GET", .repeatable = false}, false},
+  };
+  for (const int status : {429, 502, 503, 504}) {
+    for (const char* more : {"", "Retry-After: 0\r\n"}) {
+      for (const auto& [request, repeated] : cases) {
+        requests_ = 0;
+        RawServer server(recovering(1, answer(status, "", more)));
+        HttpRequest sent = request;
+        sent.url = server.url();
+        EXPECT_EQ(send(sent).get().status, repeated ? 200 : status) << request.method << status << more;
+        EXPECT_EQ(requests_, repeated ? 2 : 1) << request.method << status << more;
+      }
+    }
+  }
 }
 
 TEST_F(Retrying, BringsTheLastAnswerWhenTheTriesAreUsedUp) {
@@ -124,17 +154,14 @@ TEST_F(Retrying, BringsTheLastAnswerWhenTheTriesAreUsedUp) {
   EXPECT_EQ(requests_, 3);
 }
 
-TEST_F(Retrying, DoesNotRepeatAPostThatMayHaveBeenDone) {
-  RawServer server(recovering(1, answer(502)));
-  EXPECT_EQ(send(post(server.url())).get().status, 502);
-  EXPECT_EQ(requests_, 1);
-}
-
-TEST_F(Retrying, RepeatsAPostWithAnIdempotencyKey) {
-  RawServer server(recovering(1, answer(502)));
-  HttpRequest request = post(server.url());
-  request.headers = {{"idempotency-key", "o-1"}};
-  EXPECT_EQ(send(request).get().status, 200);
+TEST_F(Retrying, RepeatsAPostThatCouldNotBeSent) {
+  const std::string url = RawServer([](RawConnection&) {}).url();  // nobody listens there any more
+  HttpOptions options = quick();
+  options.tries = 2;
+  options.breaker_failures = 2;
+  use(options);
+  EXPECT_EQ(error_type(send(post(url))), "HttpUnreachable");
+  EXPECT_EQ(error_type(send(post(url))), "CircuitOpen");  // so the first has been tried twice
 }
 
 TEST_F(Retrying, RepeatsWhatItsAuthorSaysIsRepeatable) {
