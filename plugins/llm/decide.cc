@@ -49,14 +49,13 @@ Async<std::vector<Embedding>> embed_texts(Context& context, const Settings& sett
     size_t bytes = 0;
     for (const std::string& text : batch) bytes += text.size();
     const TokenUse expected = expected_use(bytes, 0);
-    Async<void> reserving = meter.reserve(settings.embedding_model, expected);
-    co_await reserving;
+    const Endpoint::BeforeTry before = meter.before_each_try(settings.embedding_model, expected);
     Spent spent;
     std::exception_ptr thrown;
     std::vector<Embedding> embeddings;
     try {
       Async<std::vector<Embedding>> embedding =
-          endpoint.embed(context, settings.embedding_model, std::move(batch), until, spent);
+          endpoint.embed(context, settings.embedding_model, std::move(batch), until, spent, before);
       embeddings = co_await embedding;
     } catch (...) {
       thrown = std::current_exception();
@@ -83,7 +82,7 @@ struct Decider::Work {
   Meter meter;
   json rule;           // null: none
   json pending_calls;  // of the conversation that goes on
-  std::string cache_key;
+  std::string cached_request, cache_key;
   Clock::time_point until;
 
   bool searches() const { return !request.knowledge_query.empty() || !prompt->knowledge_query.empty(); }
@@ -131,10 +130,8 @@ json Decider::conversation_or_cache(EffectStore& db, Work& work) {
   const Prompt& prompt = *work.prompt;
   int64_t revision = 0;
   if (work.searches()) revision = knowledge_.refresh(db, work.context.namespace_name);
-  if (prompt.cache_seconds == 0) return nullptr;
-  work.cache_key = sha256(
-      effect_key({work.context.namespace_name, prompt.hash, prompt.model.empty() ? settings_.model : prompt.model,
-                  request.inputs_hash, std::to_string(revision)}));
+  if (work.cached_request.empty()) return nullptr;
+  work.cache_key = sha256(effect_key({work.cached_request, std::to_string(revision)}));
   const auto cached = find_cached(db, work.cache_key, now_ms());
   if (!cached) return nullptr;
   open_dialogue(work.dialogue, prompt, request.inputs, std::nullopt);
@@ -186,16 +183,41 @@ json Decider::record(const Work& work) const {
           {"schema", work.prompt->form->schema()}};
 }
 
+// All that shapes the first answer: what is searched for and what is asked, as they leave, but for the passages, which
+// follow from the search and the knowledge's revision. Empty: it is not to be cached.
+std::string Decider::effective_request(const Work& work) const {
+  const Prompt& prompt = *work.prompt;
+  if (prompt.cache_seconds == 0 || work.request.round > 0) return "";
+  Dialogue trial(settings_.redaction);
+  json search;
+  if (work.searches()) {
+    const Search wanted = search_of(work, trial.redaction);
+    search = {{"query", wanted.query}, {"top", wanted.top}, {"least", wanted.least}, {"model", wanted.model}};
+  }
+  open_dialogue(trial, prompt, work.request.inputs, std::nullopt);
+  const json all = {{"namespace", work.context.namespace_name},
+                    {"endpoint", settings_.url},
+                    {"prompt", prompt.hash},
+                    {"inputs", work.request.inputs_hash},
+                    {"redaction", to_json(settings_.redaction)},
+                    {"search", search},
+                    {"chat", chat_body(question_for(trial, prompt, settings_))}};
+  return sha256(all.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
 Async<json> Decider::decide(Context& context, json input) {
   Work work(settings_, books_, context, read_decide_request(context, input));
   try {
     work.prompt = prompts_.get(work.request.prompt, work.request.version);
+    work.cached_request = effective_request(work);
   } catch (const ActivityError&) {  // what is decided already is found all the same
   }
   Async<json> beginning = books_.apply(context, [this, &work](EffectStore& db) { return begin(db, work); });
   json found = co_await beginning;
   if (!found.is_null()) co_return found;
-  work.prompt = prompts_.get(work.request.prompt, work.request.version);
+  // A prompt that has changed meanwhile is for the next call: the key of the cache is of this one.
+  if (work.prompt == nullptr || work.request.round > 0)
+    work.prompt = prompts_.get(work.request.prompt, work.request.version);
   work.rule = rule_decision(work.request, *work.prompt);
   const milliseconds own(work.prompt->timeout_ms);
   work.until = time_until(context, work.request.timeout.value_or(own.count() > 0 ? own : settings_.timeout));
@@ -250,13 +272,22 @@ Async<void> Decider::open(Work& work) {
   open_dialogue(work.dialogue, *work.prompt, work.request.inputs, passages);
 }
 
-Async<std::vector<Passage>> Decider::find_passages(Work& work) {
+Decider::Search Decider::search_of(const Work& work, Redaction& redaction) const {
   const DecideRequest& request = work.request;
   const Prompt& prompt = *work.prompt;
-  const json shown = work.dialogue.redaction.redact(request.inputs);
-  std::vector<std::string> query{request.knowledge_query.empty()
-                                     ? prompt.knowledge_query.render_plain(shown)
-                                     : work.dialogue.redaction.redact_text(request.knowledge_query)};
+  const json shown = redaction.redact(request.inputs);
+  Search search;
+  search.query = request.knowledge_query.empty() ? prompt.knowledge_query.render_plain(shown)
+                                                 : redaction.redact_text(request.knowledge_query);
+  search.model = settings_.embedding_model;
+  search.top = static_cast<size_t>(request.knowledge_top.value_or(prompt.knowledge_top));
+  search.least = prompt.knowledge_least;
+  return search;
+}
+
+Async<std::vector<Passage>> Decider::find_passages(Work& work) {
+  const Search search = search_of(work, work.dialogue.redaction);
+  std::vector<std::string> query{search.query};
   const TokenUse before = work.meter.tokens();
   const int64_t cost_before = work.meter.cost_micros();
   const auto begun = Clock::now();
@@ -266,9 +297,8 @@ Async<std::vector<Passage>> Decider::find_passages(Work& work) {
   work.dialogue.latency_ms += std::chrono::duration_cast<milliseconds>(Clock::now() - begun).count();
   work.dialogue.tokens.add({work.meter.tokens().prompt - before.prompt, 0, work.meter.tokens().estimated});
   work.dialogue.cost_micros = saturated_sum(work.dialogue.cost_micros, work.meter.cost_micros() - cost_before);
-  const int64_t top = request.knowledge_top.value_or(prompt.knowledge_top);
-  co_return knowledge_.search(work.context.namespace_name, settings_.embedding_model, std::move(embeddings[0]),
-                              static_cast<size_t>(top), prompt.knowledge_least);
+  co_return knowledge_.search(work.context.namespace_name, search.model, std::move(embeddings[0]), search.top,
+                              search.least);
 }
 
 Async<json> Decider::keep_going(Work& work, json tool_calls) {

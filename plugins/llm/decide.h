@@ -29,6 +29,14 @@ class Decider {
 
  private:
   struct Work;
+  // All that decides which passages are found, beside the namespace and its knowledge.
+  struct Search {
+    std::string query, model;  // the query as it leaves, the embeddings' model
+    size_t top = 0;
+    double least = 0;
+  };
+  std::string effective_request(const Work& work) const;
+  Search search_of(const Work& work, Redaction& redaction) const;
   json begin(EffectStore& db, Work& work);
   json conversation_or_cache(EffectStore& db, Work& work);
   Async<void> open(Work& work);

@@ -47,20 +47,6 @@ json tool_message(const std::string& id, const json& content) {
 
 int64_t most_rounds(const Prompt& prompt) { return prompt.tools.empty() ? 0 : prompt.max_tool_rounds; }
 
-ChatQuestion question_for(const Dialogue& dialogue, const Prompt& prompt, const Settings& settings) {
-  ChatQuestion question;
-  question.model = prompt.model.empty() ? settings.model : prompt.model;
-  question.messages = dialogue.messages;
-  question.temperature = prompt.temperature;
-  question.max_tokens = prompt.max_tokens > 0 ? prompt.max_tokens : settings.max_tokens;
-  question.tools = offered(prompt.tools);
-  question.may_call_tools = dialogue.rounds < most_rounds(prompt);
-  question.form_name = prompt.name;
-  question.form = prompt.form->schema();
-  question.stream = prompt.stream.value_or(settings.stream);
-  return question;
-}
-
 // Takes up what the model asked for; the calls that the workflow is to run.
 json take_calls(Dialogue& dialogue, const Prompt& prompt, const json& inputs, ChatAnswer& answer) {
   const bool too_late = dialogue.rounds >= most_rounds(prompt);
@@ -88,6 +74,20 @@ json take_calls(Dialogue& dialogue, const Prompt& prompt, const json& inputs, Ch
 }
 
 }  // namespace
+
+ChatQuestion question_for(const Dialogue& dialogue, const Prompt& prompt, const Settings& settings) {
+  ChatQuestion question;
+  question.model = prompt.model.empty() ? settings.model : prompt.model;
+  question.messages = dialogue.messages;
+  question.temperature = prompt.temperature;
+  question.max_tokens = prompt.max_tokens > 0 ? prompt.max_tokens : settings.max_tokens;
+  question.tools = offered(prompt.tools);
+  question.may_call_tools = dialogue.rounds < most_rounds(prompt);
+  question.form_name = prompt.name;
+  question.form = prompt.form->schema();
+  question.stream = prompt.stream.value_or(settings.stream);
+  return question;
+}
 
 json Dialogue::save() const {
   return {{"messages", messages},
@@ -164,21 +164,20 @@ Async<Turn> next_turn(Context& context, Dialogue& dialogue, const Prompt& prompt
     if (dialogue.model.empty()) dialogue.model = asked;
     const TokenUse expected = expected_use(
         chat_body(question).dump(-1, ' ', false, json::error_handler_t::replace).size(), question.max_tokens);
-    Async<void> reserving = meter.reserve(asked, expected);
-    co_await reserving;
+    const Endpoint::BeforeTry before = meter.before_each_try(asked, expected);
     Spent spent;
     ChatAnswer answer;
     std::exception_ptr thrown;
     try {
-      Async<ChatAnswer> asking = endpoint.ask(context, std::move(question), until, spent);
+      Async<ChatAnswer> asking = endpoint.ask(context, std::move(question), until, spent, before);
       answer = co_await asking;
     } catch (...) {
       thrown = std::current_exception();
     }
-    const int64_t before = meter.cost_micros();
+    const int64_t cost_before = meter.cost_micros();
     meter.count(asked, spent);
     dialogue.tokens.add(spent.tokens);
-    dialogue.cost_micros = saturated_sum(dialogue.cost_micros, meter.cost_micros() - before);
+    dialogue.cost_micros = saturated_sum(dialogue.cost_micros, meter.cost_micros() - cost_before);
     dialogue.requests += spent.requests;
     dialogue.latency_ms += spent.latency_ms;
     if (thrown) std::rethrow_exception(thrown);

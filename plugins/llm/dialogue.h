@@ -36,6 +36,9 @@ struct Dialogue {
 void open_dialogue(Dialogue& dialogue, const Prompt& prompt, const json& inputs,
                    const std::optional<std::vector<Passage>>& passages);
 
+// What the model is asked next. Whatever shapes its answer is in it.
+ChatQuestion question_for(const Dialogue& dialogue, const Prompt& prompt, const Settings& settings);
+
 // Adds the results of tools: [{id, result}] or [{id, error}], one for each of `calls`. Throws ActivityError
 // "InvalidInput".
 void add_tool_results(Dialogue& dialogue, const json& calls, const json& results);

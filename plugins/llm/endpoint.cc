@@ -173,12 +173,15 @@ Async<void> Endpoint::wait_before_next(Context& context, const Try& state, int64
   co_await pausing;
 }
 
-Async<ChatAnswer> Endpoint::ask(Context& context, ChatQuestion question, Clock::time_point until, Spent& spent) const {
+Async<ChatAnswer> Endpoint::ask(Context& context, ChatQuestion question, Clock::time_point until, Spent& spent,
+                                const BeforeTry& before) const {
   const std::string body = chat_body(question).dump(-1, ' ', false, json::error_handler_t::replace);
   const int64_t asked_tokens = estimated_tokens(body.size());
   for (int64_t number = 1;; ++number) {
     Try state;
     if (left(until) == milliseconds(0)) throw Trouble(Reason::kTimeout, "there is no time left to ask the model");
+    Async<void> allowing = before(spent);
+    co_await allowing;
     HttpRequest chat = request("/chat/completions", body, until);
     std::shared_ptr<Incoming> incoming;
     if (question.stream) {
@@ -230,12 +233,15 @@ std::vector<Embedding> read_embeddings(const json& body, size_t count) {
 }  // namespace
 
 Async<std::vector<Embedding>> Endpoint::embed(Context& context, std::string model, std::vector<std::string> texts,
-                                              Clock::time_point until, Spent& spent) const {
+                                              Clock::time_point until, Spent& spent,
+                                              const BeforeTry& before) const {
   const std::string body = json{{"model", model}, {"input", texts}, {"encoding_format", "float"}}.dump(
       -1, ' ', false, json::error_handler_t::replace);
   for (int64_t number = 1;; ++number) {
     Try state;
     if (left(until) == milliseconds(0)) throw Trouble(Reason::kTimeout, "there is no time left for embeddings");
+    Async<void> allowing = before(spent);
+    co_await allowing;
     HttpRequest embeddings = request("/embeddings", body, until);
     ++spent.requests;
     const auto begun = Clock::now();

@@ -29,11 +29,15 @@ class Endpoint {
 
   Endpoint(const Settings& settings, std::function<HttpClient&()> http) : settings_(settings), http_(std::move(http)) {}
 
-  // While an answer streams in, heartbeats tell {"tokens", "request"}. `spent` lives until it has ended.
-  Async<ChatAnswer> ask(Context& context, ChatQuestion question, Clock::time_point until, Spent& spent) const;
+  // Called before each try with what the tries before it have spent; what it throws ends the asking.
+  using BeforeTry = std::function<Async<void>(const Spent& so_far)>;
+
+  // While an answer streams in, heartbeats tell {"tokens", "request"}. `spent` and `before` live until it has ended.
+  Async<ChatAnswer> ask(Context& context, ChatQuestion question, Clock::time_point until, Spent& spent,
+                        const BeforeTry& before) const;
   // One embedding a text, in their order.
   Async<std::vector<Embedding>> embed(Context& context, std::string model, std::vector<std::string> texts,
-                                      Clock::time_point until, Spent& spent) const;
+                                      Clock::time_point until, Spent& spent, const BeforeTry& before) const;
 
  private:
   struct Try;

@@ -32,6 +32,14 @@ Async<void> Meter::reserve(std::string model, TokenUse next) {
   reserved_ = true;
 }
 
+Endpoint::BeforeTry Meter::before_each_try(std::string model, TokenUse a_try) {
+  return [this, model = std::move(model), a_try](const Spent& so_far) {
+    TokenUse next = so_far.tokens;
+    next.add(a_try);
+    return reserve(model, next);
+  };
+}
+
 void Meter::count(const std::string& model, const Spent& spent) {
   tokens_.add(spent.tokens);
   cost_ = saturated_sum(cost_, settings_.cost_micros(model, spent.tokens));

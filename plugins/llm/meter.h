@@ -10,15 +10,16 @@
 
 namespace skald::plugin::llm {
 
-// What one call of an activity uses of its namespace's budget: reserved before each request, counted after it, and
-// settled once at the end, together with what the call has to write. One thread at a time.
+// What one call of an activity uses of its namespace's budget: reserved before each try of a request, counted after the
+// request, and settled once at the end, together with what the call has to write. One thread at a time.
 class Meter {
  public:
   // `key` names the call's reservation: the same on every attempt.
   Meter(const Settings& settings, Books& books, Context& context, std::string key);
 
-  // Throws Trouble (kBudget) if the day's budget does not allow it.
-  Async<void> reserve(std::string model, TokenUse next);
+  // Before each try of a request: reserves what the call has used, what the tries before have spent, and one try more,
+  // which may take `a_try`. Throws Trouble (kBudget) if the day's budget does not allow it.
+  Endpoint::BeforeTry before_each_try(std::string model, TokenUse a_try);
   void count(const std::string& model, const Spent& spent);
 
   const TokenUse& tokens() const { return tokens_; }
@@ -28,6 +29,8 @@ class Meter {
   Async<void> settle();
 
  private:
+  Async<void> reserve(std::string model, TokenUse next);
+
   const Settings& settings_;
   Books& books_;
   Context& context_;

@@ -19,21 +19,15 @@ bool is_number_or_letter(char c) { return is_digit(c) || is_letter(c); }
 bool begins_word(std::string_view text, size_t index) { return index == 0 || !is_number_or_letter(text[index - 1]); }
 bool ends_word(std::string_view text, size_t end) { return !is_number_or_letter(at(text, end)); }
 
-std::optional<PersonalData> email_at(std::string_view text, size_t begin) {
-  if (!is_word(at(text, begin)) || (begin > 0 && is_word(text[begin - 1]))) return std::nullopt;
-  size_t end = begin;
-  while (is_local(at(text, end))) ++end;
-  if (at(text, end) != '@') return std::nullopt;
-  const size_t domain = ++end;
+// Where an address's domain that begins here ends; 0 when it is none. A full stop at the end of a sentence is not its.
+size_t domain_end(std::string_view text, size_t begin) {
   size_t last_dot = 0, reached = 0;
-  while (is_word(at(text, end)) || at(text, end) == '-' || at(text, end) == '.') {
+  for (size_t end = begin; is_word(at(text, end)) || at(text, end) == '-' || at(text, end) == '.';) {
     if (text[end] == '.') last_dot = end;
     ++end;
-    // A full stop at the end of a sentence is not the domain's.
-    if (last_dot > domain && end > last_dot + 2 && text[end - 1] != '.') reached = end;
+    if (last_dot > begin && end > last_dot + 2 && text[end - 1] != '.') reached = end;
   }
-  if (reached == 0) return std::nullopt;
-  return PersonalData{"EMAIL", begin, reached};
+  return reached;
 }
 
 // Letters and digits of an account's number, and where each of them ends in the text.
@@ -162,13 +156,25 @@ bool passes_luhn(std::string_view digits) {
   return sum % 10 == 0 && std::any_of(digits.begin(), digits.end(), [](char c) { return c != '0'; });
 }
 
-std::optional<PersonalData> find_personal_data(std::string_view text, size_t from, const PersonalKinds& kinds) {
-  for (size_t i = from; i < text.size(); ++i) {
+// All that may stand before an @ is looked at once: whichever of its words an address begins with, it ends in one place.
+std::optional<PersonalData> PersonalDataSearch::email_at(size_t begin) {
+  if (!is_word(at(text_, begin)) || (begin > 0 && is_word(text_[begin - 1]))) return std::nullopt;
+  if (begin >= local_end_) {
+    local_end_ = begin;
+    while (is_local(at(text_, local_end_))) ++local_end_;
+    email_end_ = at(text_, local_end_) == '@' ? domain_end(text_, local_end_ + 1) : 0;
+  }
+  if (email_end_ == 0) return std::nullopt;
+  return PersonalData{"EMAIL", begin, email_end_};
+}
+
+std::optional<PersonalData> PersonalDataSearch::next(size_t from) {
+  for (size_t i = from; i < text_.size(); ++i) {
     std::optional<PersonalData> found;
-    if (kinds.emails) found = email_at(text, i);
-    if (!found && kinds.ibans) found = iban_at(text, i);
-    if (!found && kinds.cards) found = card_at(text, i);
-    if (!found && kinds.phones) found = phone_at(text, i);
+    if (kinds_.emails) found = email_at(i);
+    if (!found && kinds_.ibans) found = iban_at(text_, i);
+    if (!found && kinds_.cards) found = card_at(text_, i);
+    if (!found && kinds_.phones) found = phone_at(text_, i);
     if (found) return found;
   }
   return std::nullopt;

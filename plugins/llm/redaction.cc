@@ -37,31 +37,16 @@ bool is_card_number(const json& value) {
   return digits[0] != '-' && digits.size() >= 13 && digits.size() <= 19 && passes_luhn(digits);
 }
 
-std::string kind_of_field(std::string_view path) {
-  std::string kind;
-  for (const char c : path.substr(path.rfind('.') + 1)) {
-    const bool lower = c >= 'a' && c <= 'z';
-    kind += lower ? static_cast<char>(c - 'a' + 'A') : is_upper(c) ? c : '_';
-  }
-  return kind.empty() ? std::string(kLiteral) : kind;
-}
-
-void add_words(const std::string& text, std::vector<std::string>& words) {
+void add_words(const std::string& text, KnownValues& words) {
   std::string word;
   for (const char c : text + " ") {
     if (is_word(c)) {
       word += c;
     } else {
-      if (word.size() >= kShortestValue && word != text) words.push_back(word);
+      if (word.size() >= kShortestValue && word != text) words.add(word);
       word.clear();
     }
   }
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_letters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string text_of(const json& scalar) { return scalar.is_string() ? scalar.get<std::string>() : scalar.dump(); }
@@ -81,6 +66,14 @@ RedactionRules redaction_rules(const json& section) {
   return rules;
 }
 
+json to_json(const RedactionRules& rules) {
+  return {{"emails", rules.kinds.emails},
+          {"phones", rules.kinds.phones},
+          {"cards", rules.kinds.cards},
+          {"ibans", rules.kinds.ibans},
+          {"fields", rules.fields}};
+}
+
 const std::string& Redaction::placeholder(std::string_view kind, const std::string& original) {
   auto [at, is_new] = placeholders_.try_emplace(original);
   if (is_new) {
@@ -88,12 +81,6 @@ const std::string& Redaction::placeholder(std::string_view kind, const std::stri
     originals_[at->second] = original;
   }
   return at->second;
-}
-
-bool Redaction::is_field(const std::string& path) const {
-  return std::any_of(rules_.fields.begin(), rules_.fields.end(), [&](const std::string& field) {
-    return path.ends_with(field) && (path.size() == field.size() || path[path.size() - field.size() - 1] == '.');
-  });
 }
 
 void Redaction::collect_field(const json& value, std::string_view kind) {
@@ -104,8 +91,8 @@ void Redaction::collect_field(const json& value, std::string_view kind) {
     const bool is_known = placeholders_.contains(text);
     placeholder(kind, text);
     if (is_known || text.size() < kShortestValue) return;
-    field_values_.push_back(text);
-    if (kind.ends_with("NAME")) add_words(text, name_parts_);
+    field_values_.add(text);
+    if (kind.find("NAME") != std::string_view::npos) add_words(text, name_parts_);
   }
 }
 
@@ -113,8 +100,8 @@ void Redaction::collect_fields(const json& value, const std::string& path) {
   if (!value.is_structured()) return;
   for (const auto& [key, item] : value.items()) {
     const std::string at = value.is_array() ? path : path.empty() ? key : path + "." + key;
-    if (value.is_object() && is_field(at)) {
-      collect_field(item, kind_of_field(at));
+    if (value.is_object() && fields_.contains(at)) {
+      collect_field(item, FieldNames::kind_of(at));
     } else {
       collect_fields(item, at);
     }
@@ -123,9 +110,6 @@ void Redaction::collect_fields(const json& value, const std::string& path) {
 
 json Redaction::redact(const json& value) {
   collect_fields(value, "");
-  // The longest first: a name may be a part of another.
-  std::stable_sort(field_values_.begin(), field_values_.end(),
-                   [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
   return replaced(value, "");
 }
 
@@ -151,7 +135,7 @@ json Redaction::replaced(const json& value, const std::string& path) {
   json out = json::object();
   for (const auto& [key, item] : value.items()) {
     const std::string at = path.empty() ? key : path + "." + key;
-    out[redact_text(key)] = is_field(at) ? replaced_field(item, kind_of_field(at)) : replaced(item, at);
+    out[redact_text(key)] = fields_.contains(at) ? replaced_field(item, FieldNames::kind_of(at)) : replaced(item, at);
   }
   return out;
 }
@@ -159,30 +143,25 @@ json Redaction::replaced(const json& value, const std::string& path) {
 // A field's value, or a part of a name, that stands here as a word of its own.
 const std::string* Redaction::known_value_at(std::string_view text, size_t at) const {
   if (at > 0 && is_word(text[at - 1]) && is_word(text[at])) return nullptr;
-  const auto ends_here = [&](const std::string& value) {
-    const size_t end = at + value.size();
-    return end == text.size() || !is_word(text[end]) || !is_word(value.back());
+  const auto ends_word = [&](size_t end) {
+    return end == text.size() || !is_word(text[end]) || !is_word(text[end - 1]);
   };
-  for (const std::string& value : field_values_) {
-    if (same_letters(text.substr(at, value.size()), value) && ends_here(value)) return &value;
-  }
-  for (const std::string& part : name_parts_) {
-    if (text.substr(at, part.size()) == part && ends_here(part)) return &part;
-  }
-  return nullptr;
+  const std::string* const value = field_values_.longest_at(text, at, ends_word);
+  return value != nullptr ? value : name_parts_.longest_at(text, at, ends_word);
 }
 
 std::string Redaction::redact_text(std::string_view text) {
   std::string out;
   size_t begin = 0;
-  auto next = find_personal_data(text, 0, rules_.kinds);
+  PersonalDataSearch search(text, rules_.kinds);
+  auto next = search.next(0);
   const auto replace = [&](size_t at, size_t size, std::string_view kind) {
     out += text.substr(begin, at - begin);
     out += placeholder(kind, std::string(text.substr(at, size)));
     begin = at + size;
   };
   for (size_t at = 0; at < text.size(); at = std::max(at + 1, begin)) {
-    if (next && next->begin < at) next = find_personal_data(text, at, rules_.kinds);
+    if (next && next->begin < at) next = search.next(at);
     if (const std::string* value = known_value_at(text, at)) {
       replace(at, value->size(), kName);
     } else if (next && next->begin == at) {
@@ -225,15 +204,15 @@ json Redaction::restore(const json& value) const {
 json Redaction::save() const {
   return {{"placeholders", placeholders_},
           {"numbers", numbers_},
-          {"field_values", field_values_},
-          {"name_parts", name_parts_}};
+          {"field_values", field_values_.all()},
+          {"name_parts", name_parts_.all()}};
 }
 
 void Redaction::load(const json& saved) {
   placeholders_ = saved.at("placeholders").get<std::map<std::string, std::string>>();
   numbers_ = saved.at("numbers").get<std::map<std::string, size_t>>();
-  field_values_ = saved.at("field_values").get<std::vector<std::string>>();
-  name_parts_ = saved.at("name_parts").get<std::vector<std::string>>();
+  field_values_.set(saved.at("field_values").get<std::vector<std::string>>());
+  name_parts_.set(saved.at("name_parts").get<std::vector<std::string>>());
   originals_.clear();
   for (const auto& [original, placeholder] : placeholders_) originals_[placeholder] = original;
 }

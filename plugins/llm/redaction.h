@@ -7,11 +7,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "plugins/llm/field_names.h"
+#include "plugins/llm/known_values.h"
 #include "plugins/llm/personal_data.h"
 
 namespace skald::plugin::llm {
 
-// What is not to leave: kinds that are recognised in any text, and fields by their name ("name", "customer.name").
+// What is not to leave: kinds that are recognised in any text, and fields by words of their name ("name",
+// "customer.name").
 struct RedactionRules {
   PersonalKinds kinds;
   std::vector<std::string> fields;
@@ -19,12 +22,13 @@ struct RedactionRules {
 
 // Section "redact" of the configuration (null: the defaults).
 RedactionRules redaction_rules(const nlohmann::json& section);
+nlohmann::json to_json(const RedactionRules& rules);
 
 // Personal data of one decision: each text has one placeholder, "[EMAIL_1]", in all that is sent, and gets back in its
 // place in what comes back. One thread at a time.
 class Redaction {
  public:
-  explicit Redaction(const RedactionRules& rules) : rules_(rules) {}
+  explicit Redaction(const RedactionRules& rules) : rules_(rules), fields_(rules.fields) {}
 
   // With all that is to be redacted replaced, in keys too. A configured field's value is replaced wherever else it
   // stands, in capitals or not, also in what is redacted later; and so is each word of a name, as it is written there.
@@ -41,7 +45,6 @@ class Redaction {
   void load(const nlohmann::json& saved);
 
  private:
-  bool is_field(const std::string& path) const;
   void collect_fields(const nlohmann::json& value, const std::string& path);
   void collect_field(const nlohmann::json& value, std::string_view kind);
   nlohmann::json replaced(const nlohmann::json& value, const std::string& path);
@@ -53,8 +56,9 @@ class Redaction {
   std::map<std::string, std::string> placeholders_;  // by original
   std::map<std::string, std::string> originals_;     // by placeholder
   std::map<std::string, size_t> numbers_;            // the last of each kind
-  std::vector<std::string> field_values_;            // that are looked for in every text, in capitals or not
-  std::vector<std::string> name_parts_;              // and these as they are
+  FieldNames fields_;
+  KnownValues field_values_{KnownValues::Case::kAny};  // that are looked for in every text
+  KnownValues name_parts_{KnownValues::Case::kSame};
 };
 
 }  // namespace skald::plugin::llm

@@ -124,13 +124,12 @@ Async<json> Services::talk(Context& context, Talk& work) {
   for (;;) {
     const TokenUse expected = expected_use(
         chat_body(work.question).dump(-1, ' ', false, json::error_handler_t::replace).size(), work.question.max_tokens);
-    Async<void> reserving = work.meter.reserve(work.question.model, expected);
-    co_await reserving;
+    const Endpoint::BeforeTry before = work.meter.before_each_try(work.question.model, expected);
     Spent spent;
     ChatAnswer answer;
     std::exception_ptr thrown;
     try {
-      Async<ChatAnswer> asking = endpoint_.ask(context, work.question, work.until, spent);
+      Async<ChatAnswer> asking = endpoint_.ask(context, work.question, work.until, spent, before);
       answer = co_await asking;
     } catch (...) {
       thrown = std::current_exception();

@@ -1,5 +1,6 @@
 #include "plugins/llm/budget.h"
 
+#include <atomic>
 #include <thread>
 
 #include <httplib.h>
@@ -75,6 +76,59 @@ TEST_F(BudgetTest, FailedCallsGiveBackWhatTheyReserved) {
   EXPECT_EQ(error(decide()), "LlmUnavailable");
   EXPECT_EQ(usage()["reserved"]["tokens"], 0);
   EXPECT_EQ(usage()["tokens"], 0);
+}
+
+// Answers without words, each of which costs as much as the endpoint says.
+class DearTries : public BudgetTest {
+ protected:
+  DearTries() {
+    for (const char* path : {"/v1/chat/completions", "/v1/embeddings"}) {
+      server_.Post(path, [this](const httplib::Request&, httplib::Response& response) {
+        ++asked_;
+        const json usage = {{"prompt_tokens", 3000}, {"completion_tokens", 1000}};
+        response.set_content(json{{"choices", {{{"message", {{"content", ""}}}}}}, {"usage", usage}}.dump(),
+                             "application/json");
+      });
+    }
+    port_of_it_ = server_.bind_to_any_port("127.0.0.1");
+    serving_ = std::thread([this] { server_.listen_after_bind(); });
+  }
+  ~DearTries() override {
+    host_.reset();
+    server_.stop();
+    serving_.join();
+  }
+  void start_dear_host(int64_t tokens) {
+    json config = of_tokens(tokens);
+    config["url"] = "http://127.0.0.1:" + std::to_string(port_of_it_) + "/v1";
+    config["tries"] = 5;
+    config["max_tokens"] = 100;
+    config["stream"] = false;
+    start_host(config);
+  }
+
+  httplib::Server server_;
+  std::atomic<int> asked_ = 0;
+  int port_of_it_ = 0;
+  std::thread serving_;
+};
+
+TEST_F(DearTries, EachNeedsRoomInTheBudget) {
+  start_dear_host(4200);
+  EXPECT_EQ(error(decide()), "LlmBudgetExceeded");
+  EXPECT_EQ(asked_, 1);
+  EXPECT_EQ(usage()["tokens"], 4000);
+  EXPECT_EQ(usage()["reserved"]["tokens"], 0);
+  EXPECT_EQ(result(decide({{"fallback", rule()}}, "w2"))["reason"], "budget");
+  EXPECT_EQ(error(task("chat", {{"messages", {{{"role", "user"}, {"content", "hello"}}}}})), "LlmBudgetExceeded");
+  EXPECT_EQ(asked_, 2);
+}
+
+TEST_F(DearTries, OfEmbeddingsToo) {
+  start_dear_host(2000);
+  EXPECT_EQ(error(task("embed", {{"texts", {std::string(4000, 'x')}}})), "LlmBudgetExceeded");
+  EXPECT_EQ(asked_, 1);
+  EXPECT_GT(usage()["tokens"], 0);
 }
 
 TEST_F(BudgetTest, EmbeddingsCount) {

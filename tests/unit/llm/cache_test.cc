@@ -41,6 +41,49 @@ TEST_F(CacheTest, OtherInputsOrAnotherPromptAreAskedFor) {
   EXPECT_EQ(result(decide({{"version", 2}}, "w3"))["source"], "model");
 }
 
+// Whatever shapes the answer: each of these asks another question.
+TEST_F(CacheTest, NothingThatShapesTheAnswerIsLeftOutOfTheKey) {
+  json sheet = risk_sheet();
+  sheet["cache_seconds"] = 3600;
+  sheet.erase("max_tokens");  // the configuration's then
+  sheet["knowledge"] = {{"query", "{{inputs.order.id}}"}, {"top", 2}};
+  write_prompt("risk", 1, sheet, "The order: {{inputs.order}}");
+  const json configured = {{"embedding_model", "embed-1"}};
+  start_host(configured);
+  for (int i = 0; i < 5; ++i) {
+    const std::string number = std::to_string(i);
+    result(task("learn", {{"document", number}, {"title", number}, {"source", number}, {"text", "text " + number}}));
+  }
+  int workflow = 0;
+  const auto source = [&](const json& more = json::object()) {
+    return result(decide(more, "w" + std::to_string(++workflow)))["source"];
+  };
+  const json questions[] = {
+      json::object(),
+      {{"inputs", {{"order", {{"id", "18"}}}}}},
+      {{"knowledge", {{"query", "returns"}}}},
+      {{"knowledge", {{"query", "shipping"}}}},
+      {{"knowledge", {{"query", "returns"}, {"top", 1}}}},
+      {{"knowledge", {{"query", "returns"}, {"top", 5}}}},
+  };
+  for (const json& question : questions) EXPECT_EQ(source(question), "model") << question;
+  for (const json& question : questions) EXPECT_EQ(source(question), "cache") << question;
+  // And what the configuration says.
+  const json configurations[] = {
+      {{"embedding_model", "embed-1"}, {"model", "another"}},
+      {{"embedding_model", "embed-2"}},
+      {{"embedding_model", "embed-1"}, {"max_tokens", 17}},
+      {{"embedding_model", "embed-1"}, {"redact", {{"fields", {"source"}}}}},
+  };
+  for (const json& config : configurations) {
+    start_host(config);
+    EXPECT_EQ(source(), "model") << config;
+    EXPECT_EQ(source(), "cache") << config;
+  }
+  start_host(configured);
+  EXPECT_EQ(source(), "cache");
+}
+
 TEST_F(CacheTest, PersonalDataIsThatOfTheCaller) {
   answer_always(approval("[NAME_1] is known").dump());
   start_host();

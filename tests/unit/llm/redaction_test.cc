@@ -36,6 +36,27 @@ TEST(PersonalData, IsNotFoundWhereThereIsNone) {
     EXPECT_EQ(redacted(text), text);
 }
 
+std::string repeated(const std::string& text, size_t times) {
+  std::string out;
+  for (size_t i = 0; i < times; ++i) out += text;
+  return out;
+}
+
+// Whoever looked at the rest of such a text anew from each of its words would be at it for hours.
+TEST(PersonalData, IsLookedForInATimeThatGrowsWithTheText) {
+  constexpr size_t kTimes = 1 << 20;
+  for (const char* piece : {"a.", "a-", "a@", "a.b@", "a'", "é."})
+    EXPECT_EQ(redacted(repeated(piece, kTimes)).substr(0, 1), std::string(piece).substr(0, 1)) << piece;
+  for (const char* piece : {"1.", "1 ", "+1", "0171.", "(", "GB82 WEST ", "[A_"})
+    EXPECT_EQ(redacted(repeated(piece, kTimes >> 6)).substr(0, 1), std::string(piece).substr(0, 1)) << piece;
+  EXPECT_EQ(redacted(repeated("a.", kTimes) + "b@example.com"), "[EMAIL_1]");
+  Redaction many(redaction_rules(nullptr));
+  json people = json::array();
+  for (size_t i = 0; i < 20000; ++i) people.push_back({{"name", "Ann " + std::to_string(i) + " Smith"}});
+  many.redact(people);
+  EXPECT_EQ(many.redact_text("Ann 19999 Smith; " + repeated("Ann 1 2 ", 1 << 16)).substr(0, 12), "[NAME_20000]");
+}
+
 TEST(Redaction, TheSameTextHasTheSameNameEverywhere) {
   Redaction redaction(redaction_rules(nullptr));
   const json shown = redaction.redact({{"a", "ann@example.com"}, {"b", {"bob@example.com", "ann@example.com"}}});
@@ -50,6 +71,76 @@ TEST(Redaction, AFieldsValueIsFoundInOtherTextsToo) {
   EXPECT_EQ(shown["customer"]["name"], "[NAME_1]");
   EXPECT_EQ(shown["item"]["name"], "[NAME_1]'s lamp");
   EXPECT_EQ(shown["note"], "Annual; for [NAME_1]");
+}
+
+TEST(Redaction, AFieldIsKnownByTheWordsOfItsNameInWhateverStyle) {
+  const struct {
+    const char *field, *kind;  // nullptr: it leaves
+  } cases[] = {
+      {"name", "NAME"},
+      {"Name", "NAME"},
+      {"NAME", "NAME"},
+      {"customerName", "CUSTOMER_NAME"},
+      {"customer_name", "CUSTOMER_NAME"},
+      {"customer-name", "CUSTOMER_NAME"},
+      {"Customer Name", "CUSTOMER_NAME"},
+      {"CUSTOMER_NAME", "CUSTOMER_NAME"},
+      {"nameOnCard", "NAME_ON_CARD"},
+      {"names", "NAMES"},
+      {"firstName", "FIRST_NAME"},
+      {"firstname", "FIRSTNAME"},
+      {"full-name", "FULL_NAME"},
+      {"shippingAddress2", "SHIPPING_ADDRESS"},
+      {"addresses", "ADDRESSES"},
+      {"eMail", "E_MAIL"},
+      {"e-mail", "E_MAIL"},
+      {"customerIBAN", "CUSTOMER_IBAN"},
+      {"IBANOfCustomer", "IBAN_OF_CUSTOMER"},
+      {"phoneNumber", "PHONE_NUMBER"},
+      {"streetLine1", "STREET_LINE"},
+      {"filename", nullptr},
+      {"unnamed", nullptr},
+      {"renamed_at", nullptr},
+      {"tenement", nullptr},
+      {"addressee", nullptr},
+  };
+  for (const auto& [field, kind] : cases) {
+    Redaction redaction(redaction_rules(nullptr));
+    const std::string expected = kind == nullptr ? "Zoe Zimmer" : "[" + std::string(kind) + "_1]";
+    const json shown = redaction.redact({{"order", {{field, "Zoe Zimmer"}}}});
+    EXPECT_EQ(shown["order"].begin().value(), expected) << field;
+    EXPECT_EQ(redaction.restore(shown)["order"].begin().value(), "Zoe Zimmer") << field;
+  }
+}
+
+TEST(Redaction, APathIsKnownByTheWordsAtItsEnd) {
+  const std::pair<json, bool> cases[] = {
+      {{{"customer", {{"name", "Zoe"}}}}, true},
+      {{{"order", {{"customer", {{"name", "Zoe"}}}}}}, true},
+      {{{"order", {{"customerName", "Zoe"}}}}, true},
+      {{{"customers", {{{"name", "Zoe"}}, {{"name", "Zoe"}}}}}, false},  // other words
+      {{{"customer", {{{"name", "Zoe"}}, {{"name", "Zoe"}}}}}, true},
+      {{{"item", {{"name", "Zoe"}}}}, false},
+      {{{"customer", {{"item", {{"name", "Zoe"}}}}}}, false},
+      {{{"customer_name", {{"note", "Zoe"}}}}, true},  // all that is in it
+  };
+  for (const auto& [value, redacted] : cases) {
+    Redaction redaction(redaction_rules({{"fields", {"customer.name"}}}));
+    EXPECT_EQ(redaction.redact(value).dump().find("Zoe") == std::string::npos, redacted) << value;
+  }
+}
+
+TEST(Redaction, TheLongestKnownValueIsTaken) {
+  Redaction redaction(redaction_rules(nullptr));
+  redaction.redact({{"a", {{"name", "Ann"}}}, {"b", {{"name", "Ann Smith-Jones"}}}, {"c", {{"name", "Ann Smith"}}}});
+  EXPECT_EQ(redaction.redact_text("Ann Smith-Jones, Ann Smithy, ANN SMITH and ann"),
+            "[NAME_2], [NAME_1] Smithy, [NAME_4] and [NAME_5]");
+}
+
+TEST(Redaction, WhatIsLeftOfAnAddressBehindANameIsStillOne) {
+  Redaction redaction(redaction_rules(nullptr));
+  redaction.redact({{"name", "Ann Smith"}});
+  EXPECT_EQ(redaction.redact_text("Ann.b@example.com"), "[NAME_2].[EMAIL_1]");
 }
 
 TEST(Redaction, ANameIsFoundInCapitalsAndInParts) {
