@@ -71,6 +71,7 @@ void add_server_command(CLI::App& root, int& exit_code) {
       ->capture_default_str()
       ->check(CLI::Range(2, 3600));
   add_plugin_store_options(*command, options->plugin_store);
+  add_plugin_isolation_options(*command, options->plugin_isolation);
   command->add_option("--grpc", options->grpc_address, "Where to serve, host:port (port 0 picks a free one)")
       ->capture_default_str()
       ->check(is_address);

@@ -5,6 +5,7 @@
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
 #include <absl/strings/strip.h>
 #include <nlohmann/json.hpp>
 
@@ -85,6 +86,72 @@ absl::Status reach_database(const StoreOptions& options) {
   if (!address.ok()) return address.status();
   address->database.clear();
   return store::Session(*address, {}).open();
+}
+
+namespace {
+
+void hide_secret(const std::string& reference, std::vector<std::string>& hidden) {
+  absl::string_view file = reference;
+  if (absl::ConsumePrefix(&file, "file:")) hidden.emplace_back(file);
+}
+
+void hide_files_of(const StoreOptions& store, std::vector<std::string>& hidden) {
+  hide_secret(store.password_reference, hidden);
+  if (!is_mysql(store.store)) {
+    const auto path = sqlite_path(store.store, "--store");
+    if (path.ok()) hidden.push_back(*path);
+  } else if (const auto address = store::parse_mysql_address(store.store); address.ok() && !address->tls_key.empty()) {
+    hidden.push_back(address->tls_key);
+  }
+}
+
+// Whether who is let into the plugins' database is let into the engine's, as far as its name says.
+bool is_engines_login(const StoreOptions* engine, const store::MysqlAddress& address) {
+  if (engine == nullptr || !is_mysql(engine->store)) return false;
+  const auto own = store::parse_mysql_address(engine->store);
+  return !own.ok() || own->user == address.user;
+}
+
+}  // namespace
+
+absl::StatusOr<plugins::IsolationOptions> isolation_options(const StoreOptions* engine, const StoreOptions& plugins,
+                                                            const PluginIsolation& isolation) {
+  plugins::IsolationOptions out;
+  out.user = isolation.process_user;
+  if (engine != nullptr) hide_files_of(*engine, out.hidden);
+  hide_files_of(plugins, out.hidden);
+  if (!is_mysql(plugins.store)) {
+    if (isolation.store_user.empty() && isolation.password_reference.empty()) return out;
+    return absl::InvalidArgumentError("--plugin-store-user is for a database, and the plugins' store is none");
+  }
+  if (isolation.store_user.empty() && !isolation.password_reference.empty())
+    return absl::InvalidArgumentError("--plugin-store-user-password needs --plugin-store-user");
+  auto address = mysql_address(plugins);
+  if (!address.ok()) return address.status();
+  if (isolation.store_user.empty()) {
+    const std::string path = is_engines_login(engine, *address) ? "" : as_json(*address);
+    out.data_path = [path](const std::string&) { return path; };
+    return out;
+  }
+  address->tls_cert.clear();  // a certificate is a login too
+  address->tls_key.clear();
+  out.data_path = [address = *address, isolation](const std::string& plugin) -> absl::StatusOr<std::string> {
+    const auto of_plugin = [&plugin](const std::string& text) {
+      return absl::StrReplaceAll(text, {{"{plugin}", plugin}});
+    };
+    store::MysqlAddress own = address;
+    own.user = of_plugin(isolation.store_user);
+    own.password.clear();
+    if (isolation.password_reference.empty()) return as_json(own);
+    auto password = base::read_secret(of_plugin(isolation.password_reference));
+    if (!password.ok()) {
+      return absl::Status(password.status().code(),
+                          absl::StrCat("--plugin-store-user-password: ", password.status().message()));
+    }
+    own.password = *std::move(password);
+    return as_json(own);
+  };
+  return out;
 }
 
 absl::StatusOr<std::string> plugin_data_path(const StoreOptions& store, const std::string& beside) {

@@ -7,6 +7,7 @@
 
 #include "engine/store/mysql/address.h"
 #include "engine/store/store.h"
+#include "plugins/host/isolation.h"
 
 namespace skald::server {
 
@@ -33,6 +34,18 @@ absl::StatusOr<std::unique_ptr<store::Store>> open_store(const StoreOptions& opt
 
 // OK if the server of a mysql:// address lets us in, or if it is another kind of store.
 absl::Status reach_database(const StoreOptions& options);
+
+// What plugins in processes of their own are let in with, and whose those are. "{plugin}" stands for the plugin's name.
+struct PluginIsolation {
+  std::string store_user;          // of the plugins' database; empty: none
+  std::string password_reference;  // where his password stands; empty: he has none
+  std::string process_user;        // where this process runs as root; empty: one for each plugin
+};
+
+// `engine`: the engine's own store, which such plugins are not to reach; nullptr: there is none. `plugins`: that of the
+// plugins, by which they may be the same.
+absl::StatusOr<plugins::IsolationOptions> isolation_options(const StoreOptions* engine, const StoreOptions& plugins,
+                                                            const PluginIsolation& isolation);
 
 // Where plugins keep their effects, as the plugins' own interface says it (data_path in plugins/sdk/skald_plugin.h):
 // sqlite:PREFIX is the beginning of the names of their files, whose folder is made; mysql://… a database beside which

@@ -218,7 +218,12 @@ absl::Status Server::Parts::start_plugins(const ServerOptions& options) {
   if (auto status = reach_database(options.plugin_store.store.empty() ? options.store : options.plugin_store);
       !status.ok())
     return status;
-  auto host = plugins::PluginHost::load({.folder = options.plugins, .data_path = *data_path});
+  auto isolation =
+      isolation_options(&options.store, options.plugin_store.store.empty() ? options.store : options.plugin_store,
+                        options.plugin_isolation);
+  if (!isolation.ok()) return isolation.status();
+  auto host = plugins::PluginHost::load(
+      {.folder = options.plugins, .data_path = *data_path, .isolation = *std::move(isolation)});
   if (!host.ok()) return host.status();
   plugins = *std::move(host);
   for (const std::string& problem : plugins->problems()) spdlog::error("{}", problem);

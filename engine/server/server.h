@@ -20,6 +20,7 @@ namespace skald::server {
 struct ServerOptions {
   StoreOptions store;
   StoreOptions plugin_store{.store = ""};  // of the plugins' effects; empty = beside the engine's own state
+  PluginIsolation plugin_isolation;
   std::string grpc_address = "127.0.0.1:7233";
   int owners = 2;                          // owner loops
   int cache_mb = 96;                       // for runs kept in memory, half of it for their scripts

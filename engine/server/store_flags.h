@@ -12,4 +12,7 @@ void add_store_options(CLI::App& command, StoreOptions& options);
 // Adds --plugin-store and --plugin-store-password.
 void add_plugin_store_options(CLI::App& command, StoreOptions& options);
 
+// Adds --plugin-store-user, --plugin-store-user-password and --plugin-user.
+void add_plugin_isolation_options(CLI::App& command, PluginIsolation& isolation);
+
 }  // namespace skald::server

@@ -105,6 +105,7 @@ void add_worker_command(CLI::App& root, int& exit_code) {
       ->check(CLI::ExistingDirectory);
   command->add_option("--plugins", worker.plugins, "Folder of plugins (*.so)")->check(CLI::ExistingDirectory);
   add_plugin_store_options(*command, worker.plugin_store);
+  add_plugin_isolation_options(*command, worker.plugin_isolation);
   command->add_option("--workflow-slots", worker.workflow_slots, "Workflow tasks worked on at a time")
       ->capture_default_str()
       ->check(CLI::Range(2, 100'000));

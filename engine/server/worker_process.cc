@@ -95,8 +95,13 @@ absl::Status WorkerProcess::start_activities(Parts& parts, const WorkerOptions& 
   if (options.plugins.empty()) return absl::OkStatus();
   const auto data_path = plugin_data_path(options.plugin_store);
   if (!data_path.ok()) return data_path.status();
-  auto host =
-      plugins::PluginHost::load({.folder = options.plugins, .data_path = *data_path, .config = {}, .strict = true});
+  auto isolation = isolation_options(nullptr, options.plugin_store, options.plugin_isolation);
+  if (!isolation.ok()) return isolation.status();
+  auto host = plugins::PluginHost::load({.folder = options.plugins,
+                                         .data_path = *data_path,
+                                         .config = {},
+                                         .strict = true,
+                                         .isolation = *std::move(isolation)});
   if (!host.ok()) return host.status();
   parts.plugins = *std::move(host);
   parts.reloader = std::make_unique<PluginReloader>(*parts.plugins);

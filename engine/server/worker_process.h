@@ -18,6 +18,7 @@ struct WorkerOptions {
   std::string workflows;                                             // folder of *.lua; empty = none
   std::string plugins;                                               // folder of *.so; empty = none
   StoreOptions plugin_store{.store = "sqlite:data/worker.plugins"};  // of the plugins' effects
+  PluginIsolation plugin_isolation;
   std::string identity;                                              // empty = of this process and machine
   int workflow_slots = 100;                                          // tasks worked on at a time
   int activity_slots = 1000;

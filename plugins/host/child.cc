@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "plugins/host/guardian.h"
+
 namespace skald::plugins {
 namespace {
 
@@ -142,7 +144,6 @@ Child::Child(pid_t pid, int socket, int output)
     : pid_(pid),
       socket_(socket),
       output_(output),
-      statm_(open(absl::StrCat("/proc/", pid, "/statm").c_str(), O_RDONLY | O_CLOEXEC)),
       exited_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
 
 Child::~Child() {
@@ -154,6 +155,11 @@ Child::~Child() {
   if (exited_ >= 0) close(exited_);
 }
 
+void Child::set_guarded(pid_t pid) {
+  guarded_ = pid;
+  if (statm_ < 0) statm_ = open(absl::StrCat("/proc/", pid, "/statm").c_str(), O_RDONLY | O_CLOEXEC);
+}
+
 int64_t Child::resident_bytes() const {
   char text[128] = "";
   if (statm_ < 0 || pread(statm_, text, sizeof text - 1, 0) <= 0) return 0;
@@ -161,18 +167,14 @@ int64_t Child::resident_bytes() const {
   return second == nullptr ? 0 : std::strtoll(second, nullptr, 10) * sysconf(_SC_PAGESIZE);
 }
 
-// With all that it has started: they are in its group.
+// With all that it has started.
 void Child::kill() {
-  if (!waited_) ::kill(-pid_, SIGKILL);
+  if (!waited_) ::kill(pid_, guardian_end_signal());
 }
 
 std::string Child::wait() {
   if (waited_) return "has ended";
   int status = 0;
-  siginfo_t ended;
-  while (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
-  }
-  kill();  // what it has left behind; until it is waited for nobody else has its number
   while (waitpid(pid_, &status, 0) < 0) {
     if (errno != EINTR) {
       status = 0;

@@ -38,6 +38,14 @@ const nlohmann::json& host_settings() {
         "max_memory_mb": {
           "type": "integer", "minimum": 1, "maximum": 1073741824,
           "description": "With isolation: a process that takes more is ended"
+        },
+        "max_files": {
+          "type": "integer", "minimum": 1, "maximum": 1073741824, "default": 4096,
+          "description": "With isolation: files and connections that the process may have open"
+        },
+        "max_processes": {
+          "type": "integer", "minimum": 1, "maximum": 1073741824, "default": 512,
+          "description": "With isolation: processes and threads that it may have"
         }
       }
     },

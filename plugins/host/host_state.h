@@ -29,7 +29,7 @@ struct PluginHost::State {
   };
 
   explicit State(PluginHostOptions given)
-      : options(std::move(given)), load_options{options.config, options.isolation_command} {}
+      : options(std::move(given)), load_options{options.config, options.isolation_command, options.isolation, options.data_path} {}
 
   const PluginHostOptions options;
   const LoadOptions load_options;
@@ -47,6 +47,7 @@ struct PluginHost::State {
 
   absl::StatusOr<std::vector<std::string>> files() const;
   absl::Status add(LoadedPlugin loaded);
+  absl::Status start(Lane& lane, const LoadedPlugin& loaded) const;
   absl::Status not_started(const LoadedPlugin& loaded, const absl::Status& why) const;
   void route(const std::string& name, Hosted hosted);
   void unroute(const std::string& name);  // `mutex` is held

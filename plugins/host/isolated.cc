@@ -3,13 +3,18 @@
 #include <thread>
 #include <utility>
 
+#include <sys/prctl.h>
+
 #include "plugins/host/process_keeper.h"
 
 namespace skald::plugins {
 
 absl::StatusOr<std::shared_ptr<Isolated>> Isolated::open(std::shared_ptr<const LibraryImage> image,
-                                                         const std::vector<std::string>& command) {
-  auto keeper = std::make_shared<ProcessKeeper>(std::move(image), command);
+                                                         const std::vector<std::string>& command,
+                                                         Confinement confinement) {
+  // What this process knows is not for others of its user, as a plugin may be: no memory, environment or open file.
+  prctl(PR_SET_DUMPABLE, 0);
+  auto keeper = std::make_shared<ProcessKeeper>(std::move(image), command, std::move(confinement));
   std::shared_ptr<Isolated> isolated(new Isolated(keeper));
   isolated->thread_ = std::thread([keeper] { keeper->run(); });
   if (auto status = keeper->open(); !status.ok()) return status;

@@ -8,6 +8,7 @@
 #include <absl/status/statusor.h>
 
 #include "plugins/host/backend.h"
+#include "plugins/host/isolation.h"
 #include "plugins/host/library.h"
 
 namespace skald::plugins {
@@ -22,7 +23,8 @@ class Isolated final : public Backend {
  public:
   // Starts the process and has it open the library.
   static absl::StatusOr<std::shared_ptr<Isolated>> open(std::shared_ptr<const LibraryImage> image,
-                                                        const std::vector<std::string>& command);
+                                                        const std::vector<std::string>& command,
+                                                        Confinement confinement);
   ~Isolated() override;
 
   const PluginFacts& facts() const;

@@ -55,6 +55,8 @@ absl::Status read_limit(const std::string& key, const json& value, PluginLimits&
     limits.max_memory_bytes = number << 20;
     return absl::OkStatus();
   }
+  if (key == "max_files") return read_whole(name, value, limits.max_files);
+  if (key == "max_processes") return read_whole(name, value, limits.max_processes);
   return bad(name, "is not known");
 }
 
@@ -76,7 +78,9 @@ absl::StatusOr<PluginLimits> parse_limits(const json& config) {
   if (!given.is_object()) return absl::InvalidArgumentError("\"limits\" must be a JSON object");
   for (const auto& [key, value] : given.items()) {
     if (auto status = read_limit(key, value, limits); !status.ok()) return status;
-    if (!limits.isolated && (key == "max_memory_mb" || key == "hang_seconds"))
+    const bool of_process =
+        key == "max_memory_mb" || key == "hang_seconds" || key == "max_files" || key == "max_processes";
+    if (!limits.isolated && of_process)
       return bad("limits." + key, "needs \"isolation\": \"process\": it is for a plugin in a process of its own");
   }
   return limits;

@@ -17,6 +17,8 @@ struct PluginLimits {
   absl::Duration max_activity_time = absl::InfiniteDuration();  // max_activity_seconds: of an attempt once it is begun
   absl::Duration hang_time = absl::Seconds(10);   // hang_seconds: a process that is stuck for so long is ended
   int64_t max_memory_bytes = 0;                   // max_memory_mb, of the plugin's own process; 0 = no limit
+  int64_t max_files = 4096;                       // that process may have open
+  int64_t max_processes = 512;                    // it and what it starts, and their threads
   bool isolated = false;                          // "isolation": "process"
   absl::Duration drain_time = absl::Seconds(30);  // "drain_seconds": what runs has so long to end before a reload
 };

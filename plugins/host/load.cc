@@ -23,12 +23,19 @@ absl::StatusOr<bool> wants_process(const std::string& path, const LoadOptions& o
   return config.is_object() && config.contains("isolation") && config["isolation"] == "process";
 }
 
+// A plugin is taken to be called like its file until it has said its name: what it is given goes by that.
 absl::Status open_isolated(LoadedPlugin& loaded, const LoadOptions& options) {
-  auto opened = Isolated::open(loaded.image, options.isolation_command);
-  if (!opened.ok()) return opened.status();
-  loaded.facts = (*opened)->facts();
-  loaded.backend = *std::move(opened);
-  return absl::OkStatus();
+  std::string name = loaded.facts.name;
+  if (name.empty()) name = std::filesystem::path(loaded.image->path()).stem().string();
+  for (;;) {
+    auto confinement = confinement_of(name, options.data_path, options.isolation);
+    if (!confinement.ok()) return confinement.status();
+    auto opened = Isolated::open(loaded.image, options.isolation_command, *std::move(confinement));
+    if (!opened.ok()) return opened.status();
+    loaded.facts = (*opened)->facts();
+    loaded.backend = *std::move(opened);
+    if (std::exchange(name, loaded.facts.name) == loaded.facts.name) return absl::OkStatus();
+  }
 }
 
 absl::Status open_here(LoadedPlugin& loaded) {

@@ -9,6 +9,7 @@
 
 #include "plugins/host/backend.h"
 #include "plugins/host/config.h"
+#include "plugins/host/isolation.h"
 #include "plugins/host/library.h"
 
 namespace skald::plugins {
@@ -16,6 +17,8 @@ namespace skald::plugins {
 struct LoadOptions {
   std::map<std::string, std::string> config;   // JSON by plugin's name, instead of its file
   std::vector<std::string> isolation_command;  // what runs an isolated plugin (isolated.h)
+  IsolationOptions isolation;
+  std::string data_path;  // where plugins keep their books
 };
 
 // A plugin that could be started.

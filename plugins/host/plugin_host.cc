@@ -44,13 +44,18 @@ absl::Status PluginHost::State::add(LoadedPlugin loaded) {
   if (plugins.contains(name))
     return absl::AlreadyExistsError(absl::StrCat(loaded.image->path(), ": plugin ", name, " is there already"));
   auto lane = std::make_shared<Lane>(loaded.backend, loaded.facts, loaded.config.limits);
-  if (auto status = lane->start(loaded.config.text, options.data_path); !status.ok()) {
+  if (auto status = start(*lane, loaded); !status.ok()) {
     const absl::Status why = not_started(loaded, status);
     miss(name, why);
     return why;
   }
   route(name, {std::move(loaded), std::move(lane)});
   return absl::OkStatus();
+}
+
+absl::Status PluginHost::State::start(Lane& lane, const LoadedPlugin& loaded) const {
+  const auto books = books_of(loaded.facts.name, loaded.config.limits.isolated, options.data_path, options.isolation);
+  return books.ok() ? lane.start(loaded.config.text, *books) : books.status();
 }
 
 void PluginHost::State::route(const std::string& name, Hosted hosted) {

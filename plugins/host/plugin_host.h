@@ -9,6 +9,7 @@
 #include <absl/time/time.h>
 
 #include "engine/worker/activity_worker.h"
+#include "plugins/host/isolation.h"
 #include "plugins/host/lane.h"
 
 namespace skald::plugins {
@@ -22,6 +23,7 @@ struct PluginHostOptions {
   absl::Duration stop_grace = absl::Seconds(10);  // of the destructor
   // What runs an isolated plugin: "--fd N" is added, and it is to call serve_isolated(N) (serve.h).
   std::vector<std::string> isolation_command = {"/proc/self/exe", "plugin", "serve"};
+  IsolationOptions isolation = {};
 };
 
 struct ActivityMeter {

@@ -28,8 +28,12 @@ constexpr int kLibraryFd = 4;            // as child.h says
 
 }  // namespace
 
-ProcessKeeper::ProcessKeeper(std::shared_ptr<const LibraryImage> image, std::vector<std::string> command)
-    : image_(std::move(image)), command_(std::move(command)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+ProcessKeeper::ProcessKeeper(std::shared_ptr<const LibraryImage> image, std::vector<std::string> command,
+                             Confinement confinement)
+    : image_(std::move(image)),
+      command_(std::move(command)),
+      confinement_(std::move(confinement)),
+      wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 ProcessKeeper::~ProcessKeeper() { close(wake_); }
 
@@ -134,6 +138,8 @@ void ProcessKeeper::send_init() {
   init->set_data_path(setup_->data_path);
   init->set_max_output_bytes(setup_->limits.max_output_bytes);
   init->set_max_data_bytes(setup_->limits.max_memory_bytes);
+  init->set_max_files(setup_->limits.max_files);
+  init->set_max_processes(setup_->limits.max_processes);
   send(message);
 }
 
@@ -199,7 +205,7 @@ bool ProcessKeeper::spawn(std::unique_lock<std::mutex>& lock) {
   lines_ = std::make_unique<LineLog>(facts_.name.empty() ? image_->path() : facts_.name);
   ended_by_host_.clear();
   refusal_.clear();
-  closed_ = said_goodbye_ = completed_any_ = false;
+  closed_ = said_goodbye_ = speaks_nonsense_ = completed_any_ = false;
   unanswered_ticks_ = 0;
   next_tick_ = absl::Now();
   end_by_ = absl::InfiniteFuture();
@@ -207,6 +213,13 @@ bool ProcessKeeper::spawn(std::unique_lock<std::mutex>& lock) {
   plugin::v1::ToPlugin message;
   message.mutable_open()->set_path(image_->path());
   message.mutable_open()->set_library(kLibraryFd);
+  auto* const to = message.mutable_open()->mutable_confinement();
+  to->set_folder(confinement_.folder);
+  for (const std::string& path : confinement_.hidden) to->add_hidden(path);
+  if (confinement_.user) {
+    to->set_user(confinement_.user->user);
+    to->set_group(confinement_.user->group);
+  }
   send(message);
   return true;
 }
@@ -312,10 +325,12 @@ void ProcessKeeper::read_socket() {
       } else {
         ended_by_host_ = "sent what is no message, and was ended";
       }
-      if (!ended_by_host_.empty()) return;
+      speaks_nonsense_ = !ended_by_host_.empty();
+      if (speaks_nonsense_) return;
     }
     if (frames_->broken()) ended_by_host_ = "sent a message that is too large, and was ended";
-    if (!ended_by_host_.empty()) return;
+    speaks_nonsense_ = !ended_by_host_.empty();
+    if (speaks_nonsense_) return;
   }
 }
 

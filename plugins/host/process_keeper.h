@@ -15,6 +15,7 @@
 #include "plugins/host/backend.h"
 #include "plugins/host/child.h"
 #include "plugins/host/frames.h"
+#include "plugins/host/isolation.h"
 #include "plugins/host/library.h"
 #include "plugins/host/line_log.h"
 #include "plugins/host/restart_pause.h"
@@ -30,7 +31,7 @@ namespace skald::plugins {
 // starts it again. That thread must outlive the process: it is its parent. Thread-safe.
 class ProcessKeeper : public std::enable_shared_from_this<ProcessKeeper> {
  public:
-  ProcessKeeper(std::shared_ptr<const LibraryImage> image, std::vector<std::string> command);
+  ProcessKeeper(std::shared_ptr<const LibraryImage> image, std::vector<std::string> command, Confinement confinement);
   ~ProcessKeeper();
 
   absl::Status open();  // starts the process and has it open the library
@@ -58,6 +59,7 @@ class ProcessKeeper : public std::enable_shared_from_this<ProcessKeeper> {
   void read_socket();
   void read_output();
   void take(const plugin::v1::FromPlugin& message);
+  void take_begun(const plugin::v1::FromPlugin& message);
   void take_opened(const plugin::v1::FromPlugin& message);
   void take_ready();
   std::shared_ptr<Call> held(uint64_t id, bool remove);
@@ -75,6 +77,7 @@ class ProcessKeeper : public std::enable_shared_from_this<ProcessKeeper> {
 
   const std::shared_ptr<const LibraryImage> image_;
   const std::vector<std::string> command_;
+  const Confinement confinement_;
   const int wake_;  // an eventfd
   PluginFacts facts_;
 
@@ -84,6 +87,7 @@ class ProcessKeeper : public std::enable_shared_from_this<ProcessKeeper> {
   std::string ended_by_host_, refusal_;  // why
   bool closed_ = false;                  // the process has closed its socket
   bool said_goodbye_ = false;
+  bool speaks_nonsense_ = false;  // what it says further counts for nothing
   bool completed_any_ = false;
   RestartPause pause_;
   absl::Time next_tick_, next_start_ = absl::InfinitePast();

@@ -1,5 +1,6 @@
 // What a plugin's process says, and what follows when it has ended.
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -32,6 +33,8 @@ void ProcessKeeper::take(const plugin::v1::FromPlugin& message) {
     call->give_back();
   };
   switch (message.message_case()) {
+    case FromPlugin::kBegun:
+      return take_begun(message);
     case FromPlugin::kOpened:
       return take_opened(message);
     case FromPlugin::kReady:
@@ -80,6 +83,23 @@ std::shared_ptr<Call> ProcessKeeper::held(uint64_t id, bool remove) {
   return call;
 }
 
+void ProcessKeeper::take_begun(const plugin::v1::FromPlugin& message) {
+  std::lock_guard lock(mutex_);
+  if (phase_ == Phase::kEnding) return;
+  if (phase_ != Phase::kOpening || child_->guarded() != 0 || message.begun().process() <= 0) {
+    ended_by_host_ = kNonsense;
+    return;
+  }
+  child_->set_guarded(message.begun().process());
+  if (message.begun().files_hidden() || confinement_.user) return;
+  static std::atomic<bool> told = false;
+  if (!told.exchange(true)) {
+    spdlog::warn(
+        "this kernel has no Landlock: plugins in processes of their own, which have this process's user, can read its "
+        "files. Let them have users of their own: run it as root");
+  }
+}
+
 void ProcessKeeper::take_opened(const plugin::v1::FromPlugin& message) {
   const auto& opened = message.opened();
   std::lock_guard lock(mutex_);
@@ -120,7 +140,7 @@ void ProcessKeeper::take_ready() {
     if (awaited_) {
       settle(absl::OkStatus());
     } else {
-      spdlog::info("plugin {} is there again, as process {}", facts_.name, child_->pid());
+      spdlog::info("plugin {} is there again, as process {}", facts_.name, child_->guarded());
     }
   }
   on_serving(true);
@@ -137,7 +157,7 @@ std::string ProcessKeeper::ending() {
   // What it said before it ended counts.
   const std::string why = ended_by_host_;
   ended_by_host_.clear();
-  for (closed_ = false; !closed_ && ended_by_host_.empty();) {
+  for (closed_ = speaks_nonsense_; !closed_ && ended_by_host_.empty();) {
     pollfd left = {child_->socket(), POLLIN, 0};
     if (poll(&left, 1, 0) <= 0) break;
     read_socket();

@@ -122,7 +122,7 @@ PluginHost::State::Said PluginHost::State::replace(const std::string& name, Load
     std::lock_guard lock(mutex);
     if (stopping) return {absl::StrCat(versions, "not reloaded, as the host stops")};
   }
-  const absl::Status started = next->start(loaded.config.text, options.data_path);
+  const absl::Status started = start(*next, loaded);
   if (started.ok()) return {absl::StrCat(versions, "reloaded")};
 
   const std::string why(base::text(not_started(loaded, started)));
@@ -137,7 +137,7 @@ PluginHost::State::Said PluginHost::State::replace(const std::string& name, Load
   old.lane = again;
   route(name, old);
   next->hand_over(again);
-  const absl::Status back = again->start(old.loaded.config.text, options.data_path);
+  const absl::Status back = start(*again, old.loaded);
   std::lock_guard lock(mutex);
   plugins.at(name).running = back.ok();
   problems.push_back(why);

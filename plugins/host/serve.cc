@@ -25,7 +25,9 @@
 #include <unistd.h>
 
 #include "engine/base/text.h"
+#include "plugins/host/confine.h"
 #include "plugins/host/frames.h"
+#include "plugins/host/guardian.h"
 #include "plugins/host/library.h"
 #include "plugins/sdk/exception_text.h"
 #include "plugins/sdk/text.h"
@@ -42,6 +44,8 @@ constexpr size_t kLongestMessage = 64 << 10;
 constexpr std::chrono::milliseconds kBeatInterval(20);  // of one attempt; the host sends fewer still
 // Data segments hold the stacks of threads too, which are reserved and not used.
 constexpr int64_t kReservedForStacks = int64_t{1} << 30;
+// And addresses the heaps of threads, 64 MB each; what is shared counts among them alone.
+constexpr int64_t kReservedForHeaps = int64_t{8} << 30;
 
 // The attempts that the plugin holds, and its way to the host.
 class Session {
@@ -218,25 +222,40 @@ class Work {
   std::deque<ToPlugin> queue_;
 };
 
-// Reads what the host sends until it is gone, which ends the process.
-[[noreturn]] void read_all(int fd, Work& work) {
-  FrameReader frames(kLargestFrame);
-  std::string bytes(256 << 10, '\0');
-  for (;;) {
-    const ssize_t n = recv(fd, bytes.data(), bytes.size(), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) std::_Exit(1);
-    frames.append({bytes.data(), static_cast<size_t>(n)});
-    while (const auto frame = frames.next()) {
-      ToPlugin message;
-      if (!message.ParseFromArray(frame->data(), static_cast<int>(frame->size()))) std::_Exit(1);
-      // A cancellation must not wait for an execute that takes its time.
-      if (message.has_cancel()) {
-        session->cancel(message.cancel().call());
-      } else {
-        if (message.has_execute()) session->begin(message.execute().call());
-        work.add(std::move(message));
+// What the host sends; its end ends the process.
+class Inbox {
+ public:
+  explicit Inbox(int fd) : fd_(fd) {}
+
+  ToPlugin next() {
+    for (;;) {
+      if (const auto frame = frames_.next()) {
+        ToPlugin message;
+        if (!message.ParseFromArray(frame->data(), static_cast<int>(frame->size()))) std::_Exit(1);
+        return message;
       }
+      const ssize_t n = recv(fd_, bytes_.data(), bytes_.size(), 0);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) std::_Exit(1);
+      frames_.append({bytes_.data(), static_cast<size_t>(n)});
+    }
+  }
+
+ private:
+  const int fd_;
+  FrameReader frames_{kLargestFrame};
+  std::string bytes_ = std::string(256 << 10, '\0');
+};
+
+[[noreturn]] void read_all(Inbox& inbox, Work& work) {
+  for (;;) {
+    ToPlugin message = inbox.next();
+    // A cancellation must not wait for an execute that takes its time.
+    if (message.has_cancel()) {
+      session->cancel(message.cancel().call());
+    } else {
+      if (message.has_execute()) session->begin(message.execute().call());
+      work.add(std::move(message));
     }
   }
 }
@@ -263,20 +282,30 @@ const skald_plugin* open_plugin(const plugin::v1::Open& from) {
   return *plugin;
 }
 
-// What counts against RLIMIT_DATA already; sanitizers reserve terabytes.
-int64_t data_bytes() {
-  int64_t pages = 0;
+// What counts against RLIMIT_AS and RLIMIT_DATA already; sanitizers reserve terabytes.
+struct Taken {
+  int64_t addresses = 0, data = 0;
+};
+Taken taken_bytes() {
+  int64_t pages[6] = {};  // size resident shared text lib data
   std::ifstream statm("/proc/self/statm");
-  for (int field = 0; field < 6; ++field) statm >> pages;  // size resident shared text lib data
-  return pages * sysconf(_SC_PAGESIZE);
+  for (int64_t& field : pages) statm >> field;
+  return {pages[0] * sysconf(_SC_PAGESIZE), pages[5] * sysconf(_SC_PAGESIZE)};
+}
+
+void limit_to(__rlimit_resource resource, int64_t bytes) {
+  const rlimit limit = {static_cast<rlim_t>(bytes), static_cast<rlim_t>(bytes)};
+  setrlimit(resource, &limit);
 }
 
 bool start_plugin(const skald_plugin& plugin, const plugin::v1::Init& init) {
   if (init.max_data_bytes() > 0) {
-    const auto most = static_cast<rlim_t>(data_bytes() + init.max_data_bytes() + kReservedForStacks);
-    const rlimit limit = {most, most};
-    setrlimit(RLIMIT_DATA, &limit);
+    const Taken taken = taken_bytes();
+    limit_to(RLIMIT_DATA, taken.data + init.max_data_bytes() + kReservedForStacks);
+    limit_to(RLIMIT_AS, taken.addresses + init.max_data_bytes() + kReservedForHeaps);
   }
+  if (init.max_files() > 0) limit_files(init.max_files());
+  if (init.max_processes() > 0) limit_processes(init.max_processes());
   session->set_max_output(init.max_output_bytes());
   if (auto status = initialize(plugin, host_functions(), init.config(), init.data_path()); !status.ok())
     return refuse(status);
@@ -339,6 +368,18 @@ int serve_plugin(Work& work) {
   }
 }
 
+// Takes the first message as the process's only thread.
+bool begin(ToPlugin first, Work& work) {
+  const auto hidden = confine(first.open().confinement());
+  if (!hidden.ok()) return refuse(hidden.status());
+  FromPlugin message;
+  message.mutable_begun()->set_process(getpid());
+  message.mutable_begun()->set_files_hidden(*hidden);
+  session->send(message);
+  work.add(std::move(first));
+  return true;
+}
+
 }  // namespace
 
 int isolation_argument(int argc, const char* const* argv) {
@@ -354,18 +395,20 @@ int serve_isolated(int fd) {
     fputs("skald: plugin serve is what a host of plugins starts, with a socket\n", stderr);
     return 2;
   }
-  // The host decides when its plugins end; and they end with it, whichever of the two ways is quicker.
-  // A handler, since a program that the plugin starts would inherit that they are ignored.
+  // The host decides when its plugins end; and they end with it, whichever of the two ways is quicker: its guardian
+  // notices, or the socket. A handler, since a program that the plugin starts would inherit that they are ignored.
   for (const int ignored : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) signal(ignored, [](int) {});
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  begin_guarded();
   setvbuf(stdout, nullptr, _IOLBF, 0);
   // When the machine has no memory left, it is to go before its host.
   std::ofstream("/proc/self/oom_score_adj") << 500;
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd + 1, F_SETFD, FD_CLOEXEC);
   session = new Session(fd);
+  static auto* const inbox = new Inbox(fd);
   static auto* const work = new Work;
-  std::thread([fd] { read_all(fd, *work); }).detach();
+  if (!begin(inbox->next(), *work)) std::_Exit(0);
+  std::thread([] { read_all(*inbox, *work); }).detach();
   std::thread([] { session->send_beats(); }).detach();
   const int code = serve_plugin(*work);
   fflush(nullptr);

@@ -36,6 +36,11 @@ void check_version(const std::string& store, int64_t found, int64_t schema, cons
 }
 
 std::unique_ptr<LedgerStore> open_plugin_store(const std::string& data_path, const std::string& plugin, int schema) {
+  if (data_path.empty()) {
+    throw std::runtime_error(
+        "it keeps books, and as it runs in a process of its own it is not given the engine's own login to the database: "
+        "name one that is for plugins by --plugin-store-user");
+  }
   if (!data_path.starts_with(kMysql)) return open_sqlite_store(data_path + "." + plugin + ".sqlite", schema);
   MysqlLogin login = read_login(std::string_view(data_path).substr(kMysql.size()));
   login.database += "_" + plugin;

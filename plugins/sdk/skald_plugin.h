@@ -72,7 +72,9 @@ typedef struct skald_plugin {
    * beginning of the names of its files, or, if it begins with "mysql:", what follows is a JSON object {"host", "port",
    * "user", "password", "database", and where needed "tls": true, "tls_ca", "tls_cert", "tls_key": names of PEM files}:
    * then the plugin's own database (schema) on that server is named <database>_<plugin's name>, and it makes it if it
-   * is not there. Returns 0, or not 0 after writing a terminated sentence, without the password, into `error`. */
+   * is not there. If it is empty there is no place for books. "./" at its beginning means the folder that the process
+   * begins in: one of its own, and those above it may be closed to it. Returns 0, or not 0 after writing a terminated
+   * sentence, without the password, into `error`. */
   int (*init)(const skald_host* host, skald_text config_json, skald_text data_path, char* error, size_t error_size);
   void (*execute)(const skald_task* task, skald_call* call); /* must not block; copies what it keeps */
   void (*shutdown)(void); /* ends every running call, then returns; init may follow again */

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "plugins/sdk/effect_store.h"
 #include "plugins/sdk/text.h"
@@ -23,6 +25,32 @@ std::string_view without_lock(std::string_view sql) {
   return locks ? sql.substr(0, sql.size() - kLock.size()) : sql;
 }
 
+// SQLite makes absolute names of files, which a process that may not pass the folders above its own cannot open. Names
+// that begin with ./ stay as they are: such a process does not leave its folder.
+const char* vfs_for(const std::string& path) {
+  if (!path.starts_with("./")) return nullptr;
+  static sqlite3_vfs* const here = [] {
+    static sqlite3_vfs vfs = *sqlite3_vfs_find(nullptr);
+    vfs.zName = "skald-here";
+    vfs.xFullPathname = [](sqlite3_vfs*, const char* name, int size, char* out) {
+      sqlite3_snprintf(size, out, "%s", name);
+      return SQLITE_OK;
+    };
+    return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? &vfs : nullptr;
+  }();
+  return here == nullptr ? nullptr : here->zName;
+}
+
+// Books are for the plugin's user and his group.
+void keep_from_others(const std::string& path) {
+  for (const char* more : {"", "-wal", "-shm"}) {
+    const std::string file = path + more;
+    struct stat about {};
+    if (stat(file.c_str(), &about) == 0 && about.st_uid == geteuid())
+      chmod(file.c_str(), about.st_mode & 07777 & ~static_cast<mode_t>(S_IRWXO));
+  }
+}
+
 // The ledger's transactions need no help of ours here: a statement costs a microsecond.
 class SqliteStore final : public LedgerStore {
  public:
@@ -39,6 +67,7 @@ class SqliteStore final : public LedgerStore {
       run("PRAGMA synchronous=FULL", {});
       run(kCheckpoint, {});
       run("PRAGMA cache_size=-32768", {});
+      keep_from_others(path);
     } catch (...) {
       close();
       throw;
@@ -101,7 +130,7 @@ class SqliteStore final : public LedgerStore {
 
  private:
   void open(int flags) {
-    if (sqlite3_open_v2(path_.c_str(), &db_, flags, nullptr) != SQLITE_OK) {
+    if (sqlite3_open_v2(path_.c_str(), &db_, flags, vfs_for(path_)) != SQLITE_OK) {
       const std::string reason = sqlite3_errmsg(db_);
       sqlite3_close(db_);
       throw std::runtime_error("cannot open " + path_ + ": " + reason +

@@ -139,7 +139,9 @@ absl::Status PrivateMariadb::install() {
   std::ofstream user(user_file());
   user << fmt::format(
       "CREATE USER IF NOT EXISTS '{0}'@'{1}' IDENTIFIED BY '{2}';\n"
-      "GRANT ALL PRIVILEGES ON *.* TO '{0}'@'{1}' WITH GRANT OPTION;\n",
+      "GRANT ALL PRIVILEGES ON *.* TO '{0}'@'{1}' WITH GRANT OPTION;\n"
+      "CREATE USER IF NOT EXISTS 'plugins'@'{1}' IDENTIFIED BY '{2}';\n"
+      "GRANT ALL PRIVILEGES ON `%\\_%\\_%`.* TO 'plugins'@'{1}';\n",
       address_.user, address_.host, address_.password);
   tables.close();
   user.close();

@@ -24,7 +24,8 @@ struct MariadbAddress {
 
 // A MariaDB server of one's own: a child process on a free loopback port, with its data in a scratch folder, as durable
 // as in production (innodb_flush_log_at_trx_commit=1) but without a binary log. Its user may do everything, such as
-// CREATE DATABASE and SET GLOBAL. No system-wide server and no option file is read or touched.
+// CREATE DATABASE and SET GLOBAL; another one, "plugins" with the same password, may use the databases with two
+// underscores in their names, as plugins' beside a "skald_1" are. No system-wide server and no option file is read or touched.
 //
 // Not thread-safe. The server dies with the thread that called start(): call it from one that lives as long. With the
 // object go the server and the folder.

@@ -57,12 +57,17 @@ def environment():
     return os.environ | ({"SKALD_STORE_PASSWORD": MARIADB.password} if MARIADB.password else {})
 
 
+def plugin_login():
+    """What plugins in processes of their own are let into the server's database with."""
+    return [] if STORE == "sqlite" else ["--plugin-store-user", "plugins", "--plugin-store-user-password", "env:SKALD_STORE_PASSWORD"]
+
+
 class Server:
     """`skald server` as a child process; kill() and start() again on the same store play a crash."""
 
     def __init__(self, path, address="127.0.0.1:0", options=()):
         self.path = path
-        self.store_options = store_options(path)
+        self.store_options = store_options(path) + plugin_login()
         self.options = options
         self.address = address
         self.process = None

@@ -12,7 +12,7 @@ import time
 import pytest
 from temporalio.client import Client
 
-from conftest import BINARY, Server, environment, store_options
+from conftest import BINARY, STORE, Server, environment, plugin_login, store_options
 
 QUEUE = "skald"
 CRASHER = BINARY.parent / "bench-plugins" / "crasher.so"
@@ -38,6 +38,9 @@ end
 
 def lay_out(tmp_path, plugins, workflows):
     """Folders with these plugins and their configurations, and these workflows; the options that name them."""
+    for folder in (tmp_path, *tmp_path.parents):  # plugins have users of their own, who are to pass
+        if folder.stat().st_uid == os.getuid():
+            folder.chmod(folder.stat().st_mode | 0o011)
     for folder in ("plugins", "workflows"):
         (tmp_path / folder).mkdir()
     for name, (library, config) in plugins.items():
@@ -153,4 +156,24 @@ def test_sighup_reloads_what_changed_and_loses_nothing(tmp_path, host, isolation
     if host == "worker":
         process.terminate()
         assert process.wait(timeout=30) == 0
+    server.stop()
+
+
+@pytest.mark.skipif(STORE != "mysql", reason="is about a database's logins")
+def test_a_plugin_in_a_process_of_its_own_is_not_let_in_as_the_engine(tmp_path):
+    plugins, workflows = lay_out(tmp_path, {"crasher": (CRASHER, {"isolation": "process"})}, {"fragile_order": FRAGILE_ORDER})
+    server = Server(tmp_path / "skald.sqlite", options=plugins + workflows)
+    login = plugin_login()
+    server.store_options = server.store_options[: -len(login)]
+    server.start()
+    server.stop()
+    assert "--plugin-store-user" in server.process.stdout.read(), "it is not loaded, and the log says why"
+    server.store_options += login
+    server.start()
+
+    async def run():
+        client = await Client.connect(server.address)
+        assert (await client.execute_workflow("fragile_order", {}, id="let-in", task_queue=QUEUE))["bookings"] == 1
+
+    asyncio.run(run())
     server.stop()

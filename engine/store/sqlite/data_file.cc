@@ -12,6 +12,7 @@
 #include <absl/strings/str_cat.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace skald::store {
@@ -80,7 +81,7 @@ FileLock::~FileLock() {
 
 absl::Status FileLock::take(const std::string& data_path) {
   const std::string path = data_path + ".lock";
-  descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (descriptor_ < 0) {
     return absl::PermissionDeniedError(absl::StrCat("cannot write to ", path, ": ", std::strerror(errno),
                                                     "; see to the rights of the file and its folder"));
@@ -97,6 +98,15 @@ absl::Status FileLock::take(const std::string& data_path) {
     // The holder's name is a courtesy; the lock itself stands.
   }
   return absl::OkStatus();
+}
+
+void keep_from_others(const std::string& data_path) {
+  for (const char* more : {"", "-wal", "-shm", "-journal", ".lock"}) {
+    const std::string path = data_path + more;
+    struct stat about {};
+    if (stat(path.c_str(), &about) != 0 || (about.st_mode & S_IRWXO) == 0 || about.st_uid != geteuid()) continue;
+    chmod(path.c_str(), about.st_mode & 07777 & ~static_cast<mode_t>(S_IRWXO));
+  }
 }
 
 absl::Status make_folder(const std::string& data_path) {

@@ -25,6 +25,10 @@ class FileLock {
 // Makes the folder of a data file that is new.
 absl::Status make_folder(const std::string& data_path);
 
+// Takes from other users, as plugins in processes of their own may be, what they may do with the file and those beside
+// it, as far as they are ours. Its group keeps what it may.
+void keep_from_others(const std::string& data_path);
+
 // Looks at the file before SQLite does, which would create side files and may write: DATA_LOSS if it is no SQLite
 // database, none of Skald's or cut off, PERMISSION_DENIED if it cannot be written to. OK if there is none.
 absl::Status check_data_file(const std::string& data_path);

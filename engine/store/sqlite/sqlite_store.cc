@@ -142,6 +142,7 @@ absl::Status SqliteStore::open() {
       "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
       "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;";
   if (auto status = execute(writer_db_.get(), setup, "opening " + options_.path); !status.ok()) return status;
+  keep_from_others(options_.path);
   if (options_.max_pages > 0) {
     const std::string limit = absl::StrCat("PRAGMA max_page_count = ", options_.max_pages);
     if (auto status = execute(writer_db_.get(), limit, "limiting the file"); !status.ok()) return status;

@@ -68,8 +68,8 @@ TEST_F(PluginConfigTest, KeysOfTheHostAreCheckedAndNotGivenToThePlugin) {
   EXPECT_FALSE(json::parse(config->text).contains("limits"));
   EXPECT_EQ(problem("{\"url\": \"u\",\n \"limits\": {\"max_speed\": 7}}"),
             "shop.json:2: limits.max_speed: there is no setting 'max_speed': there are hang_seconds, "
-            "max_activities_per_second, max_activity_seconds, max_concurrent_activities, max_input_bytes, "
-            "max_memory_mb, max_output_bytes");
+            "max_activities_per_second, max_activity_seconds, max_concurrent_activities, max_files, max_input_bytes, "
+            "max_memory_mb, max_output_bytes, max_processes");
   EXPECT_THAT(problem("{\"url\": \"u\", \"limits\": {\n\"max_concurrent_activities\": 0}}"),
               StartsWith("shop.json:2: limits.max_concurrent_activities: must be"));
 }

@@ -159,6 +159,25 @@ TEST(SqliteOpen, AFolderThatCannotBeMade) {
   EXPECT_THAT(store.status().ToString(), HasSubstr("/proc/skald"));
 }
 
+TEST(SqliteOpen, OtherUsersAreKeptOutAndTheGroupIsNot) {
+  const ThrowawayFile file;
+  fill(file);
+  ASSERT_EQ(chmod(file.path().c_str(), 0664), 0);
+  const auto store = open(file);
+  ASSERT_TRUE(store.ok()) << store.status();
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(file.folder())) {
+    struct stat about {};
+    ASSERT_EQ(stat(entry.path().c_str(), &about), 0);
+    EXPECT_EQ(about.st_mode & S_IRWXO, 0u) << entry.path();
+    ++files;
+  }
+  EXPECT_EQ(files, 4);  // with its log, its index and its lock
+  struct stat about {};
+  ASSERT_EQ(stat(file.path().c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 07777, 0660u);
+}
+
 TEST(SqliteOpen, AFolderIsNoFile) {
   const ThrowawayFile file;
   std::filesystem::create_directories(file.path());
