@@ -10,15 +10,20 @@ namespace {
 using nlohmann::json;
 
 Use used(EffectStore& db, const Account& account) {
-  const auto rows = db.run("SELECT tokens, cost FROM budget_days WHERE namespace = ? AND day = ? FOR UPDATE",
+  const auto rows = db.run(R"sql(SELECT tokens, cost
+          FROM budget_days
+          WHERE namespace = ? AND day = ?
+          FOR UPDATE)sql",
                            {account.namespace_name, account.day});
   return rows.empty() ? Use() : Use{number(rows[0][0]), number(rows[0][1])};
 }
 
 Use reserved(EffectStore& db, const Account& account, int64_t now) {
   Use sum;
-  for (const Row& row : db.run("SELECT tokens, cost FROM budget_reservations WHERE namespace = ? AND day = ? AND "
-                               "expires > ? FOR UPDATE",
+  for (const Row& row : db.run(R"sql(SELECT tokens, cost
+          FROM budget_reservations
+          WHERE namespace = ? AND day = ? AND expires > ?
+          FOR UPDATE)sql",
                                {account.namespace_name, account.day, now})) {
     sum.tokens = saturated_sum(sum.tokens, number(row[0]));
     sum.cost_micros = saturated_sum(sum.cost_micros, number(row[1]));
@@ -30,8 +35,10 @@ Use reserved(EffectStore& db, const Account& account, int64_t now) {
 void add(EffectStore& db, const Account& account, const Use& use) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();  // where a sum ends
   db.run(
-      "UPDATE budget_days SET tokens = CASE WHEN tokens > ? THEN ? ELSE tokens + ? END, cost = CASE WHEN cost > ? "
-      "THEN ? ELSE cost + ? END WHERE namespace = ? AND day = ?",
+      R"sql(UPDATE budget_days
+          SET tokens = CASE WHEN tokens > ? THEN ? ELSE tokens + ? END,
+              cost = CASE WHEN cost > ? THEN ? ELSE cost + ? END
+          WHERE namespace = ? AND day = ?)sql",
       {kMost - use.tokens, kMost, use.tokens, kMost - use.cost_micros, kMost, use.cost_micros, account.namespace_name,
        account.day});
   if (db.changed() > 0) return;
@@ -48,12 +55,20 @@ std::string sentence(const Account& account, const char* what, int64_t limit, in
 
 void create_budget_tables(EffectStore& db) {
   db.run(
-      "CREATE TABLE IF NOT EXISTS budget_days (namespace VARCHAR(255) NOT NULL, day VARCHAR(10) NOT NULL, tokens "
-      "BIGINT NOT NULL, cost BIGINT NOT NULL, PRIMARY KEY (namespace, day))");
+      R"sql(CREATE TABLE IF NOT EXISTS budget_days (
+            namespace VARCHAR(255) NOT NULL,
+            day VARCHAR(10) NOT NULL,
+            tokens BIGINT NOT NULL,
+            cost BIGINT NOT NULL,
+            PRIMARY KEY (namespace, day)))sql");
   db.run(
-      "CREATE TABLE IF NOT EXISTS budget_reservations (reservation_key VARCHAR(255) NOT NULL PRIMARY KEY, namespace "
-      "VARCHAR(255) NOT NULL, day VARCHAR(10) NOT NULL, tokens BIGINT NOT NULL, cost BIGINT NOT NULL, expires BIGINT "
-      "NOT NULL)");
+      R"sql(CREATE TABLE IF NOT EXISTS budget_reservations (
+            reservation_key VARCHAR(255) NOT NULL PRIMARY KEY,
+            namespace VARCHAR(255) NOT NULL,
+            day VARCHAR(10) NOT NULL,
+            tokens BIGINT NOT NULL,
+            cost BIGINT NOT NULL,
+            expires BIGINT NOT NULL))sql");
   db.run("CREATE INDEX IF NOT EXISTS reservations_of_day ON budget_reservations (namespace, day)");
 }
 
@@ -72,8 +87,8 @@ std::string reserve(EffectStore& db, const Account& account, const std::string& 
   if (budget.cost_micros && saturated_sum(cost, use.cost_micros) > *budget.cost_micros)
     return sentence(account, "micro-units", *budget.cost_micros, cost, use.cost_micros);
   db.run(
-      "INSERT INTO budget_reservations (reservation_key, namespace, day, tokens, cost, expires) VALUES (?, ?, ?, ?, "
-      "?, ?)",
+      R"sql(INSERT INTO budget_reservations (reservation_key, namespace, day, tokens, cost, expires)
+          VALUES (?, ?, ?, ?, ?, ?))sql",
       {key, account.namespace_name, account.day, use.tokens, use.cost_micros, expires_ms});
   return {};
 }

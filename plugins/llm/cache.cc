@@ -6,8 +6,10 @@ using nlohmann::json;
 
 void create_cache_table(EffectStore& db) {
   db.run(
-      "CREATE TABLE IF NOT EXISTS cached_answers (cache_key VARCHAR(64) NOT NULL PRIMARY KEY, expires BIGINT NOT NULL, "
-      "answer TEXT NOT NULL)");
+      R"sql(CREATE TABLE IF NOT EXISTS cached_answers (
+            cache_key VARCHAR(64) NOT NULL PRIMARY KEY,
+            expires BIGINT NOT NULL,
+            answer TEXT NOT NULL))sql");
   db.run("CREATE INDEX IF NOT EXISTS cached_until ON cached_answers (expires)");
 }
 

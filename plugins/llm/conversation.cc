@@ -31,8 +31,12 @@ int64_t round_of(const std::string& conversation, const std::string& decision_id
 
 void create_conversation_table(EffectStore& db) {
   db.run(
-      "CREATE TABLE IF NOT EXISTS conversations (decision_id VARCHAR(64) NOT NULL, round BIGINT NOT NULL, kept_ms "
-      "BIGINT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (decision_id, round))");
+      R"sql(CREATE TABLE IF NOT EXISTS conversations (
+            decision_id VARCHAR(64) NOT NULL,
+            round BIGINT NOT NULL,
+            kept_ms BIGINT NOT NULL,
+            state TEXT NOT NULL,
+            PRIMARY KEY (decision_id, round)))sql");
   db.run("CREATE INDEX IF NOT EXISTS conversations_by_age ON conversations (kept_ms)");
 }
 

@@ -86,9 +86,14 @@ std::string decision_id(const std::string& ns, const std::string& workflow_id, c
 
 void create_decision_table(EffectStore& db) {
   db.run(
-      "CREATE TABLE IF NOT EXISTS decisions (decision_id VARCHAR(64) NOT NULL PRIMARY KEY, namespace VARCHAR(255) NOT "
-      "NULL, agent VARCHAR(255) NOT NULL, about VARCHAR(1000) NOT NULL, status VARCHAR(16) NOT NULL, position "
-      "VARCHAR(64) NOT NULL, record TEXT NOT NULL)");
+      R"sql(CREATE TABLE IF NOT EXISTS decisions (
+            decision_id VARCHAR(64) NOT NULL PRIMARY KEY,
+            namespace VARCHAR(255) NOT NULL,
+            agent VARCHAR(255) NOT NULL,
+            about VARCHAR(1000) NOT NULL,
+            status VARCHAR(16) NOT NULL,
+            position VARCHAR(64) NOT NULL,
+            record TEXT NOT NULL))sql");
   db.run("CREATE INDEX IF NOT EXISTS decisions_by_time ON decisions (namespace, position)");
   db.run("CREATE INDEX IF NOT EXISTS decisions_by_status ON decisions (namespace, status, position)");
   db.run("CREATE INDEX IF NOT EXISTS decisions_by_subject ON decisions (namespace, about, position)");
@@ -110,8 +115,8 @@ json put_decision(EffectStore& db, json record) {
     return record;
   }
   db.run(
-      "INSERT INTO decisions (decision_id, namespace, agent, about, status, position, record) VALUES (?, ?, ?, ?, ?, "
-      "?, ?)",
+      R"sql(INSERT INTO decisions (decision_id, namespace, agent, about, status, position, record)
+          VALUES (?, ?, ?, ?, ?, ?, ?))sql",
       {record["decision_id"].get<std::string>(), record["namespace"].get<std::string>(),
        record["agent"].get<std::string>(), record["about"].get<std::string>(), record["status"].get<std::string>(),
        position_of(record), stored(record)});
@@ -138,19 +143,28 @@ json list_decisions(EffectStore& db, const std::string& ns, const json& input) {
   const auto page = [&]() -> std::vector<Row> {
     if (!about.empty()) {
       return db.run(
-          "SELECT record, position FROM decisions WHERE namespace = ? AND about = ? AND position < ? AND (? = '' OR "
-          "agent = ?) AND (? = '' OR status = ?) ORDER BY position DESC LIMIT ?",
+          R"sql(SELECT record, position
+              FROM decisions
+              WHERE namespace = ? AND about = ? AND position < ? AND (? = '' OR agent = ?) AND (? = '' OR status = ?)
+              ORDER BY position DESC
+              LIMIT ?)sql",
           {ns, about, after, agent, agent, status, status, limit + 1});
     }
     if (!status.empty()) {
       return db.run(
-          "SELECT record, position FROM decisions WHERE namespace = ? AND status = ? AND position < ? AND (? = '' OR "
-          "agent = ?) ORDER BY position DESC LIMIT ?",
+          R"sql(SELECT record, position
+              FROM decisions
+              WHERE namespace = ? AND status = ? AND position < ? AND (? = '' OR agent = ?)
+              ORDER BY position DESC
+              LIMIT ?)sql",
           {ns, status, after, agent, agent, limit + 1});
     }
     return db.run(
-        "SELECT record, position FROM decisions WHERE namespace = ? AND position < ? AND (? = '' OR agent = ?) ORDER "
-        "BY position DESC LIMIT ?",
+        R"sql(SELECT record, position
+            FROM decisions
+            WHERE namespace = ? AND position < ? AND (? = '' OR agent = ?)
+            ORDER BY position DESC
+            LIMIT ?)sql",
         {ns, after, agent, agent, limit + 1});
   };
   const std::vector<Row> rows = page();

@@ -69,16 +69,27 @@ json to_json(const Passage& passage) {
 
 void Knowledge::create_tables(EffectStore& db) {
   db.run(
-      "CREATE TABLE IF NOT EXISTS knowledge_documents (namespace VARCHAR(255) NOT NULL, document VARCHAR(1000) NOT "
-      "NULL, title TEXT NOT NULL, source TEXT NOT NULL, hash VARCHAR(64) NOT NULL, model VARCHAR(255) NOT NULL, "
-      "revision BIGINT NOT NULL, PRIMARY KEY (namespace, document))");
+      R"sql(CREATE TABLE IF NOT EXISTS knowledge_documents (
+            namespace VARCHAR(255) NOT NULL,
+            document VARCHAR(1000) NOT NULL,
+            title TEXT NOT NULL,
+            source TEXT NOT NULL,
+            hash VARCHAR(64) NOT NULL,
+            model VARCHAR(255) NOT NULL,
+            revision BIGINT NOT NULL,
+            PRIMARY KEY (namespace, document)))sql");
   db.run(
-      "CREATE TABLE IF NOT EXISTS knowledge_chunks (namespace VARCHAR(255) NOT NULL, document VARCHAR(1000) NOT NULL, "
-      "chunk BIGINT NOT NULL, passage TEXT NOT NULL, embedding TEXT NOT NULL, PRIMARY KEY (namespace, document, "
-      "chunk))");
+      R"sql(CREATE TABLE IF NOT EXISTS knowledge_chunks (
+            namespace VARCHAR(255) NOT NULL,
+            document VARCHAR(1000) NOT NULL,
+            chunk BIGINT NOT NULL,
+            passage TEXT NOT NULL,
+            embedding TEXT NOT NULL,
+            PRIMARY KEY (namespace, document, chunk)))sql");
   db.run(
-      "CREATE TABLE IF NOT EXISTS knowledge_revisions (namespace VARCHAR(255) NOT NULL PRIMARY KEY, revision BIGINT "
-      "NOT NULL)");
+      R"sql(CREATE TABLE IF NOT EXISTS knowledge_revisions (
+            namespace VARCHAR(255) NOT NULL PRIMARY KEY,
+            revision BIGINT NOT NULL))sql");
 }
 
 std::string Knowledge::hash_of(EffectStore& db, const std::string& ns, const std::string& document) {
@@ -91,8 +102,8 @@ void Knowledge::learn(EffectStore& db, const Document& d, const std::vector<std:
   const int64_t revision = next_revision(db, d.namespace_name);
   remove(db, d.namespace_name, d.document);
   db.run(
-      "INSERT INTO knowledge_documents (namespace, document, title, source, hash, model, revision) VALUES (?, ?, ?, "
-      "?, ?, ?, ?)",
+      R"sql(INSERT INTO knowledge_documents (namespace, document, title, source, hash, model, revision)
+          VALUES (?, ?, ?, ?, ?, ?, ?))sql",
       {d.namespace_name, d.document, d.title, d.source, d.hash, d.model, revision});
   for (size_t i = 0; i < chunks.size(); ++i) {
     db.run("INSERT INTO knowledge_chunks (namespace, document, chunk, passage, embedding) VALUES (?, ?, ?, ?, ?)",
@@ -127,8 +138,10 @@ int64_t Knowledge::refresh(EffectStore& db, const std::string& ns) {
       }
     }
     auto known = std::make_shared<Known>(Known{text(row[2]), text(row[3]), text(row[4]), number(row[1]), {}});
-    for (Row& chunk : db.run("SELECT passage, embedding FROM knowledge_chunks WHERE namespace = ? AND document = ? "
-                             "ORDER BY chunk",
+    for (Row& chunk : db.run(R"sql(SELECT passage, embedding
+            FROM knowledge_chunks
+            WHERE namespace = ? AND document = ?
+            ORDER BY chunk)sql",
                              {ns, document}))
       known->chunks.push_back({std::get<std::string>(std::move(chunk[0])), unpacked(text(chunk[1]))});
     after->documents[document] = std::move(known);
