@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets everything up, builds, and runs the tests: unit, contract and simulation tests (ctest), 200 simulated seeds, then on each store the official
+# Sets everything up, builds, and runs the tests: unit, contract and simulation tests (ctest), 200 simulated seeds, hostile scripts, then on each store the official
 # Python SDK and the command line against the server (pytest), and servers killed under load (skald-kills). MySQL is a MariaDB of the tests' own.
 # Usage: ./test.sh [--store sqlite|mysql] [--sanitize address|thread]
 #   --store     runs pytest and skald-kills on one store only (default: on both)
@@ -29,6 +29,7 @@ ctest --test-dir "$folder" --output-on-failure -j2 "${left_out[@]}"
 seeds=200
 [ "$preset" = tsan ] && seeds=10  # one thread, thirty times slower: there is little to find
 "$folder/skald-sim" --seeds "$seeds"
+[ "$preset" = tsan ] || "$folder/skald-lua-fuzz" --count 100
 [ "$preset" = release ] || exit 0
 for store in "${stores[@]}"; do
   echo "the Python SDK and the command line on $store"

@@ -61,9 +61,12 @@ void* Arena::allocate(void* arena, void* block, size_t old_size, size_t new_size
   return fresh;
 }
 
-bool Arena::admits(size_t growth, size_t size) const {
+bool Arena::admits(size_t growth, size_t size) {
   if (host_work_ > 0) return true;
-  return used_ + growth <= limit_ && size <= limit_ / kLargestBlockShare;
+  const bool fits = used_ + growth <= limit_ && size <= limit_ / kLargestBlockShare;
+  const bool watched = size >= kWatchedBlock || used_ + growth > watch_from_ || !fits;
+  if (watched && watch_ != nullptr && !watch_(*this)) return false;
+  return fits;
 }
 
 void* Arena::take(size_t size) {
@@ -99,6 +102,7 @@ void* Arena::take_large(size_t size) {
   auto* block = static_cast<LargeBlock*>(std::malloc(sizeof(LargeBlock) + size));
   if (block == nullptr) return nullptr;
   link(block);
+  if (size >= kBigBlock) ++big_;
   reserved_ += size;
   return block + 1;
 }
@@ -115,6 +119,7 @@ void Arena::give_back(void* block, size_t size) {
   }
   LargeBlock* large = static_cast<LargeBlock*>(block) - 1;
   unlink(large);
+  if (size >= kBigBlock) --big_;
   reserved_ -= size;
   std::free(large);
 }

@@ -33,10 +33,20 @@ class Arena {
     Arena& arena_;
   };
 
+  // Asked before a block of at least kWatchedBlock, and before any growth beyond `watch_from` bytes, is handed out, and
+  // before one is refused; it may refuse. Not asked of the host's own work.
+  using Watch = bool (*)(Arena&);
+  static constexpr size_t kWatchedBlock = 8 << 10;
+  void set_watch(Watch watch) { watch_ = watch; }
+  void watch_from(size_t bytes) { watch_from_ = bytes; }
+
   void* owner() const { return owner_; }
   size_t used_bytes() const { return used_; }
   // What is taken from the system; what a cache should count.
   size_t reserved_bytes() const { return reserved_; }
+  // The blocks of at least this size that are there.
+  static constexpr size_t kBigBlock = (48 << 10) + 1;
+  size_t big_blocks() const { return big_; }
   // All that was ever asked for: a measure of work.
   uint64_t allocated_bytes() const { return allocated_; }
 
@@ -56,7 +66,7 @@ class Arena {
     LargeBlock* next;
   };
 
-  bool admits(size_t growth, size_t size) const;
+  bool admits(size_t growth, size_t size);
   void* take(size_t size);
   void* take_small(size_t size);
   void* take_large(size_t size);
@@ -69,7 +79,10 @@ class Arena {
   size_t used_ = 0;
   size_t reserved_ = 0;
   uint64_t allocated_ = 0;
+  size_t big_ = 0;
   int host_work_ = 0;
+  Watch watch_ = nullptr;
+  size_t watch_from_ = SIZE_MAX;
   std::array<FreeBlock*, kClasses> free_{};
   Chunk* chunks_ = nullptr;
   size_t next_chunk_bytes_;

@@ -20,6 +20,7 @@ namespace skald::lua {
 // memory limit rests. It returns the number of results, after which the function may return them; or kThrow to throw
 // the value on top; or it sets `error`, which is thrown as a script's error at the caller's line.
 constexpr int kThrow = -1;
+constexpr uint64_t kAuthorCall = 20;  // instructions, at least
 
 void push_script_error(lua_State* L, const std::string& error);
 
@@ -36,6 +37,7 @@ int guarded(lua_State* L, Body body) {
     }
   }
   if (results == kThrow) return lua_error(L);
+  Sandbox::of(L).work(L, kAuthorCall);
   return results;
 }
 

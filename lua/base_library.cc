@@ -43,6 +43,7 @@ int to_text(lua_State* L) {
 int load_text(lua_State* L) {
   static const lua_CFunction stock_load = stock_function("_G", "load");
   const int top = lua_gettop(L);
+  if (lua_type(L, 1) == LUA_TSTRING) Sandbox::of(L).work(L, lua_rawlen(L, 1));
   if (top < 2) lua_settop(L, 2);
   if (top >= 3 && !lua_isnil(L, 3) && std::strcmp(luaL_checkstring(L, 3), "t") != 0 &&
       std::strcmp(lua_tostring(L, 3), "bt") != 0) {
@@ -70,6 +71,12 @@ int set_metatable(lua_State* L) {
     }
   }
   return stock_set(L);
+}
+
+int to_number(lua_State* L) {
+  static const lua_CFunction stock = stock_function("_G", "tonumber");
+  if (lua_type(L, 1) == LUA_TSTRING) Sandbox::of(L).work(L, lua_rawlen(L, 1) / 2);
+  return stock(L);
 }
 
 struct LazyLibrary {
@@ -178,7 +185,7 @@ void open_base_library(lua_State* L) {
       {"rawset", stock_function("_G", "rawset")},
       {"select", stock_function("_G", "select")},
       {"getmetatable", stock_function("_G", "getmetatable")},
-      {"tonumber", stock_function("_G", "tonumber")},
+      {"tonumber", to_number},
       {"type", stock_function("_G", "type")},
       {"next", ordered_next},
       {"pairs", ordered_pairs},

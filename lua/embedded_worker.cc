@@ -35,7 +35,10 @@ EmbeddedLuaWorker::EmbeddedLuaWorker(const Definitions& definitions, LogSink& lo
     : definitions_(definitions),
       slow_lane_(slow_lane),
       options_(std::move(options)),
-      handler_(definitions, log, options_.handler) {}
+      handler_(definitions, log, options_.handler) {
+  if (slow_lane != nullptr)
+    handler_.bury_with([slow_lane](std::unique_ptr<Script> script) { slow_lane->bury(std::move(script)); });
+}
 
 bool EmbeddedLuaWorker::serves(std::string_view namespace_name, std::string_view task_queue,
                                std::string_view workflow_type) const {

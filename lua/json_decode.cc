@@ -10,9 +10,11 @@
 namespace skald::lua {
 namespace {
 
+constexpr uint64_t kInstructionsPerValue = 10;
+
 class Decoder {
  public:
-  Decoder(lua_State* L, std::string_view text, std::string& error) : L_(L), text_(text), error_(error) {}
+  Decoder(lua_State* L, std::string_view text, std::string& error) : L_(L), sandbox_(Sandbox::of(L)), text_(text), error_(error) {}
 
   bool document() {
     if (!value(0, Null::kNil)) return false;
@@ -49,6 +51,7 @@ class Decoder {
   }
 
   bool value(int depth, Null null) {
+    if (!sandbox_.may_work(L_, kInstructionsPerValue)) return fail("the workflow computed for too long without waiting");
     skip_space();
     if (!more()) return fail("the text ends too early");
     if (depth > kDeepestValue) return fail("nested too deep");
@@ -266,6 +269,7 @@ class Decoder {
   static constexpr size_t kTableRoom = 64, kFieldRoom = 40, kElementRoom = 16, kTextRoom = 24;
 
   lua_State* L_;
+  Sandbox& sandbox_;
   std::string_view text_;
   std::string& error_;
   size_t at_ = 0;
@@ -277,7 +281,7 @@ class Decoder {
 bool decode_json(lua_State* L, std::string_view text, std::string& error) {
   Sandbox& sandbox = Sandbox::of(L);
   const Arena::HostWork host(sandbox.arena());
-  sandbox.charge(text.size() / 4);
+  sandbox.charge(text.size() / 8);
   const int top = lua_gettop(L);
   if (Decoder(L, text, error).document()) return true;
   lua_settop(L, top);

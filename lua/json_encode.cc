@@ -35,9 +35,10 @@ bool is_marked_array(lua_State* L, int index) {
 class Encoder {
  public:
   Encoder(lua_State* L, std::string& out, std::string& error)
-      : L_(L), out_(out), error_(error), limit_(out.size() + kLargestValue) {}
+      : L_(L), sandbox_(Sandbox::of(L)), out_(out), error_(error), limit_(out.size() + kLargestValue) {}
 
   bool value(int index, int depth) {
+    if (!spend(2)) return false;
     if (out_.size() > limit_) return fail(absl::StrCat(": larger than ", kLargestValue >> 20, " MiB"));
     switch (lua_type(L_, index)) {
       case LUA_TNIL:
@@ -71,6 +72,10 @@ class Encoder {
     return false;
   }
 
+  bool spend(uint64_t instructions) {
+    return sandbox_.may_work(L_, instructions) || fail(": the workflow computed for too long without waiting");
+  }
+
   bool number(int index) {
     char buffer[40];
     if (lua_isinteger(L_, index) != 0) {
@@ -88,6 +93,7 @@ class Encoder {
   }
 
   bool text(std::string_view bytes) {
+    if (!spend(bytes.size() / 8)) return false;
     const size_t good = utf8_prefix(bytes);
     if (good != bytes.size())
       return fail(absl::StrCat(": not UTF-8 from byte ", good + 1, " on; encode binary data, e.g. as base64"));
@@ -159,6 +165,10 @@ class Encoder {
   bool collect_keys(int index, size_t& numbers) {
     std::vector<std::string_view>& names = keys_.back();
     for (lua_pushnil(L_); lua_next(L_, index) != 0; lua_pop(L_, 1)) {
+      if (!spend(1)) {
+        lua_pop(L_, 2);
+        return false;
+      }
       if (lua_type(L_, -2) == LUA_TSTRING) {
         size_t size = 0;
         const char* name = lua_tolstring(L_, -2, &size);
@@ -172,7 +182,10 @@ class Encoder {
             absl::StrCat(": a field's name must be text, not a ", lua_isnumber(L_, -2) != 0 ? "fraction" : type));
       }
     }
-    std::sort(names.begin(), names.end());
+    std::sort(names.begin(), names.end(), [this](std::string_view a, std::string_view b) {
+      sandbox_.may_work(L_, 1 + std::min(a.size(), b.size()) / 64);
+      return a < b;
+    });
     return true;
   }
 
@@ -212,6 +225,7 @@ class Encoder {
   }
 
   lua_State* L_;
+  Sandbox& sandbox_;
   std::string& out_;
   std::string& error_;
   const size_t limit_;
@@ -231,7 +245,6 @@ bool encode_json(lua_State* L, int index, std::string& out, std::string& error) 
   const size_t before = out.size();
   const bool good = Encoder(L, out, error).value(lua_absindex(L, index), 0) && out.size() - before <= kLargestValue;
   if (!good && error.empty()) error = absl::StrCat(": larger than ", kLargestValue >> 20, " MiB");
-  Sandbox::of(L).charge((out.size() - before) / 4);
   return good;
 }
 

@@ -72,7 +72,9 @@ bool read_key(lua_State* L, int index, Key& key) {
 // Counts the table's keys outside of 1..sequence. Returns the name of a type that has no order, or null.
 const char* count_keys(lua_State* L, int table, lua_Integer sequence, size_t& others) {
   others = 0;
+  Sandbox& sandbox = Sandbox::of(L);
   for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
+    sandbox.work(L, 1);
     if (is_hidden_key(L, -2)) continue;
     if (lua_isinteger(L, -2) != 0) {
       const lua_Integer key = lua_tointeger(L, -2);
@@ -91,7 +93,8 @@ const char* count_keys(lua_State* L, int table, lua_Integer sequence, size_t& ot
 
 // Pushes a table with the sorted keys outside of 1..sequence.
 void push_sorted_keys(lua_State* L, int table, lua_Integer sequence, size_t count) {
-  const Arena::HostWork host(Sandbox::of(L).arena());
+  Sandbox& sandbox = Sandbox::of(L);
+  const Arena::HostWork host(sandbox.arena());
   std::vector<Key> keys;
   keys.reserve(count);
   for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
@@ -100,7 +103,10 @@ void push_sorted_keys(lua_State* L, int table, lua_Integer sequence, size_t coun
     if (key.rank == Key::Rank::kPositive && key.integer <= sequence) continue;
     keys.push_back(key);
   }
-  std::sort(keys.begin(), keys.end());
+  std::sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
+    sandbox.may_work(L, 1 + std::min(a.text.size(), b.text.size()) / 64);
+    return a < b;
+  });
   lua_createtable(L, static_cast<int>(keys.size()), 0);
   lua_Integer position = 0;
   for (const Key& key : keys) {
@@ -151,7 +157,7 @@ int ordered_pairs(lua_State* L) {
   const auto sequence = static_cast<lua_Integer>(lua_rawlen(L, 1));
   size_t others = 0;
   if (const char* type = count_keys(L, 1, sequence, others)) refuse_key(L, type);
-  Sandbox::of(L).charge(static_cast<uint64_t>(sequence) + 4 * others);
+  Sandbox::of(L).work(L, 4 * others);
   lua_pushvalue(L, 1);
   lua_pushinteger(L, sequence);
   if (others == 0) {
@@ -174,10 +180,9 @@ int ordered_next(lua_State* L) {
   if (!first && !read_key(L, 2, after)) refuse_key(L, luaL_typename(L, 2));
   Key best;
   bool found = false;
-  uint64_t visited = 0;
   const char* refused = nullptr;
   for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-    ++visited;
+    Sandbox::of(L).work(L, 1);
     if (is_hidden_key(L, -2)) continue;
     Key key;
     if (!read_key(L, -2, key)) {
@@ -188,7 +193,6 @@ int ordered_next(lua_State* L) {
     if (!found || key < best) best = key;
     found = true;
   }
-  Sandbox::of(L).charge(visited);
   if (refused != nullptr) refuse_key(L, refused);
   if (!found) {
     lua_pushnil(L);

@@ -37,15 +37,30 @@ bool in_class(unsigned char c, char letter) {
   }
 }
 
+constexpr std::string_view kClasses = "acdglpsuwx";
+
+// The members of every class, in the order of kClasses.
+const std::array<ByteSet, kClasses.size()>& classes() {
+  static const std::array<ByteSet, kClasses.size()> all = [] {
+    std::array<ByteSet, kClasses.size()> sets{};
+    for (size_t i = 0; i < sets.size(); ++i) {
+      for (int c = 0; c < 256; ++c) {
+        if (in_class(static_cast<unsigned char>(c), kClasses[i])) sets[i].add(static_cast<unsigned char>(c));
+      }
+    }
+    return sets;
+  }();
+  return all;
+}
+
 // %x: the members of a class, of its complement, or the character itself.
 void add_escaped(ByteSet& set, char letter) {
-  if (std::strchr("acdglpsuwx", std::tolower(static_cast<unsigned char>(letter))) == nullptr || letter == '\0') {
-    return set.add(static_cast<unsigned char>(letter));
-  }
-  const bool complement = std::isupper(static_cast<unsigned char>(letter)) != 0;
-  for (int c = 0; c < 256; ++c) {
-    if (in_class(static_cast<unsigned char>(c), letter) != complement) set.add(static_cast<unsigned char>(c));
-  }
+  const auto upper = static_cast<unsigned char>(letter);
+  const size_t found = kClasses.find(static_cast<char>(std::tolower(upper)));
+  if (found == std::string_view::npos) return set.add(upper);
+  const bool complement = std::isupper(upper) != 0;
+  const ByteSet& members = classes()[found];
+  for (size_t i = 0; i < set.bits.size(); ++i) set.bits[i] |= complement ? ~members.bits[i] : members.bits[i];
 }
 
 class Compiler {
@@ -216,13 +231,21 @@ const char* compile_pattern(std::string_view source, bool anchor, PatternNode* n
   return Compiler(source, nodes).compile(anchor, pattern);
 }
 
-bool Matcher::step() {
-  if (steps_left_ == 0) {
-    exhausted_ = true;
-    return false;
+bool Matcher::next_portion() {
+  if (told_ != nullptr) told_(context_, portion_ - steps_left_);
+  portion_ = steps_left_ = std::min(later_, kPortion);
+  later_ -= portion_;
+  if (portion_ == 0) exhausted_ = true;
+  return portion_ > 0;
+}
+
+void Matcher::spend(uint64_t steps) {
+  while (steps > steps_left_) {
+    steps -= steps_left_;
+    steps_left_ = 0;
+    if (!next_portion()) return;
   }
-  --steps_left_;
-  return true;
+  steps_left_ -= steps;
 }
 
 size_t Matcher::match_at(size_t position) { return match(0, position); }
@@ -328,7 +351,8 @@ size_t Matcher::match_back_reference(const PatternNode& node, size_t position) {
   const Capture& capture = captures_[node.first];
   if (capture.size < 0) return kNone;
   const auto size = static_cast<size_t>(capture.size);
-  steps_left_ -= std::min<uint64_t>(steps_left_, size / 16);
+  spend(size / 16);
+  if (exhausted_) return kNone;
   if (subject_.size() - position < size ||
       std::memcmp(subject_.data() + capture.start, subject_.data() + position, size) != 0)
     return kNone;

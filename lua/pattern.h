@@ -61,22 +61,33 @@ class Matcher {
  public:
   static constexpr int kMostCaptures = 32;
 
+  // Told after every portion of steps; may raise an error, or suspend the calling code.
+  using Told = void (*)(void* context, uint64_t steps);
+  static constexpr uint64_t kPortion = 4096;
+
   // `steps` is the work that may be done, shared by all matches.
-  Matcher(const Pattern& pattern, std::string_view subject, uint64_t steps)
-      : pattern_(pattern), subject_(subject), steps_left_(steps) {}
+  Matcher(const Pattern& pattern, std::string_view subject, uint64_t steps, Told told = nullptr, void* context = nullptr)
+      : pattern_(pattern), subject_(subject), told_(told), context_(context), portion_(steps < kPortion ? steps : kPortion), steps_left_(portion_), later_(steps - portion_) {}
 
   // Matches at exactly this position. Returns the end of the match, or kNone.
   static constexpr size_t kNone = static_cast<size_t>(-1);
   size_t match_at(size_t position);
 
   bool exhausted() const { return exhausted_; }
-  uint64_t steps_left() const { return steps_left_; }
+  // Steps that were not told of yet.
+  uint64_t untold() const { return portion_ - steps_left_; }
   int captures() const { return pattern_.capture_count; }
   const Capture& capture(int index) const { return captures_[index]; }
   std::string_view subject() const { return subject_; }
 
  private:
-  bool step();
+  bool step() {
+    if (steps_left_ == 0 && !next_portion()) return false;
+    --steps_left_;
+    return true;
+  }
+  bool next_portion();
+  void spend(uint64_t steps);
   size_t match(int node, size_t position);
   size_t match_greedy(int node, size_t position, size_t least);
   size_t match_lazy(int node, size_t position);
@@ -88,7 +99,11 @@ class Matcher {
 
   const Pattern& pattern_;
   std::string_view subject_;
-  uint64_t steps_left_;
+  Told told_;
+  void* context_;
+  uint64_t portion_;     // the present one
+  uint64_t steps_left_;  // of it
+  uint64_t later_;
   bool exhausted_ = false;
   Capture captures_[kMostCaptures];
 };

@@ -11,6 +11,8 @@ namespace skald::lua {
 namespace {
 
 constexpr char kFutureMark = 0;
+constexpr size_t kMostTraces = 100;
+constexpr uint64_t kResumption = 50;  // instructions
 
 }  // namespace
 
@@ -45,13 +47,48 @@ void Scheduler::drop(Coroutine& coroutine) {
   coroutines_.erase(coroutine.id);
 }
 
+void Scheduler::abandon() {
+  if (stack_ == nullptr) return;
+  sandbox_.abandon();
+  while (!stack_->go_on()) {
+  }
+  ScriptStack::give_back(std::move(stack_));
+}
+
 int Scheduler::run_alone(Coroutine& coroutine, Pause& pause) {
+  pause = Pause::kNone;
+  if (!run_on_stack(coroutine)) {
+    pause = Pause::kSlice;
+    return LUA_YIELD;
+  }
+  if (coroutine.status == LUA_YIELD) pause = sandbox_.take_pause();
+  coroutine.interrupted = pause == Pause::kSlice;
+  return coroutine.status;
+}
+
+// False if it was interrupted in the middle of a C function.
+bool Scheduler::run_on_stack(Coroutine& coroutine) {
+  if (stack_ == nullptr) {
+    if (!coroutine.interrupted) sandbox_.prepare(coroutine.L);
+    stack_ = ScriptStack::take();
+    sandbox_.run_on(stack_.get());
+    if (!stack_->run(&Scheduler::resume, &coroutine)) return false;
+  } else if (!stack_->go_on()) {
+    return false;
+  }
+  sandbox_.run_on(nullptr);
+  ScriptStack::give_back(std::move(stack_));
+  return true;
+}
+
+// Runs on the script's stack.
+void Scheduler::resume(void* argument) {
+  Coroutine& coroutine = *static_cast<Coroutine*>(argument);
   const int arguments = coroutine.started ? 0 : lua_gettop(coroutine.L) - 1;
   coroutine.started = true;
   int results = 0;
-  const int status = lua_resume(coroutine.L, nullptr, arguments, &results);
-  pause = status == LUA_YIELD ? sandbox_.take_pause() : Pause::kNone;
-  return status;
+  coroutine.status = lua_resume(coroutine.L, nullptr, arguments, &results);
+  if (coroutine.status == LUA_OK) coroutine.script->encode_result(coroutine);
 }
 
 Scheduler::Progress Scheduler::step() {
@@ -65,6 +102,7 @@ Scheduler::Progress Scheduler::step() {
     uint32_t id = std::exchange(interrupted_, 0);
     if (id == 0) {
       if (ready_.empty()) return Progress::kIdle;
+      if (sandbox_.slice_over()) return Progress::kSliceOver;
       id = ready_.front();
       ready_.pop_front();
     }
@@ -73,6 +111,7 @@ Scheduler::Progress Scheduler::step() {
     Coroutine& coroutine = *found->second;
     coroutine.ready = false;
     if (!coroutine.polls) changed_ = true;
+    sandbox_.charge(kResumption);
     Pause pause = Pause::kNone;
     const int status = run_alone(coroutine, pause);
     if (pause == Pause::kSlice) {
@@ -206,8 +245,10 @@ void Scheduler::count_operation(uint32_t scope) {
 
 std::string Scheduler::stack_traces() {
   std::string all;
+  size_t left = kMostTraces;
   for (const auto& [id, coroutine] : coroutines_) {
     if (coroutine->role == Coroutine::Role::kQuery) continue;
+    if (left-- == 0) return absl::StrCat(all, "… and others of ", coroutines_.size(), " coroutines\n");
     const char* role = coroutine->role == Coroutine::Role::kMain     ? "main"
                        : coroutine->role == Coroutine::Role::kBranch ? "branch"
                                                                      : "signal handler";

@@ -38,9 +38,11 @@ struct Coroutine {
   uint32_t scope = 0;
   Role role = Role::kMain;
   bool started = false;
+  bool interrupted = false;  // its slice was over in the middle of Lua code
   bool ready = false;
-  bool polls = false;      // waits for a predicate
-  int future = LUA_NOREF;  // settled by the coroutine's end
+  bool polls = false;        // waits for a predicate
+  int status = LUA_YIELD;    // of its last resumption
+  int future = LUA_NOREF;    // settled by the coroutine's end
 };
 
 // Runs the coroutines of one run in a fixed order, and knows what they wait for. Waiting code checks its condition
@@ -51,6 +53,8 @@ class Scheduler {
   enum class Progress { kIdle, kSliceOver, kStopped };
 
   Scheduler(Sandbox& sandbox, Script& script);
+  // Ends what was interrupted in the middle of a C function; nothing else will run.
+  void abandon();
 
   static Coroutine* current(lua_State* L) { return *static_cast<Coroutine**>(lua_getextraspace(L)); }
 
@@ -63,7 +67,8 @@ class Scheduler {
   // Runs all that is ready, until everything waits. Script::after_resume hears of every end; after it returned false nothing
   // more runs.
   Progress step();
-  // Resumes one coroutine. Returns lua_resume's status; `pause` tells a yield it had not asked for.
+  // Resumes one coroutine. Returns lua_resume's status; `pause` tells a yield it had not asked for: after kSlice the same
+  // call goes on.
   int run_alone(Coroutine& coroutine, Pause& pause);
 
   void wake(Coroutine& coroutine);
@@ -114,12 +119,16 @@ class Scheduler {
     std::string reason;
   };
 
+  static void resume(void* coroutine);
+  bool run_on_stack(Coroutine& coroutine);
+
   Sandbox& sandbox_;
   Script& script_;
+  std::unique_ptr<ScriptStack> stack_;  // of the coroutine that was interrupted in the middle of a C function
   std::map<uint32_t, std::unique_ptr<Coroutine>> coroutines_;
   uint32_t next_coroutine_ = 1;
   std::deque<uint32_t> ready_;
-  uint32_t interrupted_ = 0;  // its slice was over in the middle of its code
+  uint32_t interrupted_ = 0;  // its slice was over in the middle of its code; 0 = none
   bool changed_ = false;
   std::vector<Waiter> waiters_;
   std::vector<int32_t> free_waiters_;

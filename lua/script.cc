@@ -13,8 +13,41 @@ namespace {
 using namespace temporal::api::enums::v1;
 using temporal::api::command::v1::Command;
 using temporal::api::failure::v1::Failure;
+using temporal::api::query::v1::WorkflowQuery;
+using temporal::api::query::v1::WorkflowQueryResult;
 
 constexpr uint64_t kInstructionsPerEvent = 200;
+// What may be read for a script in an owner's loop: a byte can become a table.
+constexpr size_t kFastBytes = 64 << 10;
+constexpr int kFastEvents = 500;
+
+size_t payload_bytes(const temporal::api::common::v1::Payloads& payloads) {
+  size_t bytes = 0;
+  for (const auto& payload : payloads.payloads()) bytes += payload.data().size();
+  return bytes;
+}
+
+// What is read of an event that can be large.
+size_t payload_bytes(const Script::Event& event) {
+  switch (event.event_type()) {
+    case EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+      return event.workflow_execution_started_event_attributes().ByteSizeLong();
+    case EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+      return payload_bytes(event.workflow_execution_signaled_event_attributes().input());
+    case EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+      return payload_bytes(event.activity_task_completed_event_attributes().result());
+    case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED:
+      return payload_bytes(event.child_workflow_execution_completed_event_attributes().result());
+    case EVENT_TYPE_ACTIVITY_TASK_FAILED:
+    case EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+    case EVENT_TYPE_ACTIVITY_TASK_CANCELED:
+    case EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED:
+    case EVENT_TYPE_MARKER_RECORDED:
+      return event.ByteSizeLong();
+    default:
+      return 0;
+  }
+}
 
 // "0.2.0+hash" is version 2. The first completed task tells.
 int version_in(const Script::Events& events) {
@@ -24,6 +57,13 @@ int version_in(const Script::Events& events) {
     return metadata.sdk_name() == "skald-lua" && metadata.sdk_version().starts_with("0.1.") ? 1 : Script::kLibraryVersion;
   }
   return Script::kLibraryVersion;
+}
+
+void fail_query(WorkflowQueryResult& result, const std::string& message) {
+  result.set_result_type(QUERY_RESULT_TYPE_FAILED);
+  result.clear_answer();
+  *result.mutable_failure() = script_failure(message, "");
+  result.set_error_message(result.failure().message());
 }
 
 }  // namespace
@@ -38,6 +78,8 @@ Script::Script(RunIdentity identity, std::shared_ptr<const Definition> definitio
   open_run_library(sandbox_.state());
 }
 
+Script::~Script() { scheduler_.abandon(); }
+
 void Script::begin(const Events& events) {
   events_ = &events;
   next_event_ = 0;
@@ -48,17 +90,33 @@ void Script::begin(const Events& events) {
   }
 }
 
-Script::Progress Script::go_on(uint64_t slice) {
-  sandbox_.begin_slice(slice);
+Script::Progress Script::go_on() {
   while (true) {
     if (running_) {
-      if (scheduler_.step() == Scheduler::Progress::kSliceOver) return Progress::kSliceOver;
+      const auto progress = scheduler_.step();
+      sandbox_.end_slice();
+      if (progress == Scheduler::Progress::kSliceOver) return Progress::kSliceOver;
       if (failure_) return Progress::kFailed;
       running_ = false;
       seal_task();
     }
+    const int task = find_task(next_event_);
+    if (task >= 0 && (sandbox_.slice_over() || (sandbox_.fast() && heavy(next_event_, task))))
+      return Progress::kSliceOver;
     if (!next_task()) return failure_ ? Progress::kFailed : Progress::kDone;
   }
+}
+
+// Whether telling the script of these events is too much for an owner's loop.
+bool Script::heavy(int from, int to) const {
+  if (to - from > kFastEvents) return true;
+  size_t bytes = 0;
+  for (int i = from; i < to; ++i) {
+    const Event& event = (*events_)[i];
+    if (event.event_type() == EVENT_TYPE_WORKFLOW_EXECUTION_STARTED) bytes += definition_->code.size();
+    bytes += payload_bytes(event);
+  }
+  return bytes > kFastBytes;
 }
 
 // The next WorkflowTaskStarted whose task was, or is to be, completed.
@@ -142,67 +200,80 @@ bool Script::after_resume(Coroutine& coroutine, int status, Pause pause) {
   return threw(coroutine, status);
 }
 
-bool Script::answer_query(const temporal::api::query::v1::WorkflowQuery& query,
-                       temporal::api::query::v1::WorkflowQueryResult& result) {
+void Script::encode_result(Coroutine& coroutine) {
+  const bool main = coroutine.role == Coroutine::Role::kMain;
+  if (!main && coroutine.role != Coroutine::Role::kQuery) return;
+  lua_settop(coroutine.L, 1);
+  result_.Clear();
+  result_error_.clear();
+  encode_payload(coroutine.L, 1, main ? "the workflow's result" : "the query's answer", result_, result_error_);
+}
+
+Script::Progress Script::answer_query(const WorkflowQuery& query, WorkflowQueryResult& result) {
+  if (query_ == nullptr) {
+    if (sandbox_.slice_over() || (sandbox_.fast() && payload_bytes(query.query_args()) > kFastBytes))
+      return Progress::kSliceOver;
+    if (!begin_query(query, result)) return Progress::kDone;
+  }
+  Pause pause = Pause::kNone;
+  const int status = scheduler_.run_alone(*query_, pause);
+  sandbox_.end_slice();
+  if (pause == Pause::kSlice) return Progress::kSliceOver;
+  Coroutine& coroutine = *std::exchange(query_, nullptr);
+  sandbox_.random() = random_before_query_;
+  if (pause == Pause::kDoomed || sandbox_.doomed() || status == LUA_ERRMEM) {
+    fail_query(result, sandbox_.doomed() ? sandbox_.doom() : "the query used up the workflow's memory");
+    return Progress::kFailed;
+  }
+  Failure failure;
+  if (status == LUA_OK && result_error_.empty()) {
+    *result.mutable_answer()->add_payloads() = std::move(result_);
+  } else if (status == LUA_OK) {
+    fail_query(result, result_error_);
+  } else if (status == LUA_YIELD) {
+    fail_query(result, "a query's function must not wait");
+  } else if (read_failure(coroutine.L, -1, failure)) {
+    fail_query(result, failure.message());
+    *result.mutable_failure() = std::move(failure);
+  } else {
+    fail_query(result, error_message(coroutine.L));
+  }
+  scheduler_.drop(coroutine);
+  return Progress::kDone;
+}
+
+// Prepares the coroutine that answers. False if the result is set already.
+bool Script::begin_query(const WorkflowQuery& query, WorkflowQueryResult& result) {
   result.set_result_type(QUERY_RESULT_TYPE_ANSWERED);
   lua_State* L = sandbox_.state();
   const int top = lua_gettop(L);
   sandbox_.begin_budget();
-  sandbox_.begin_slice(0);
-  const auto fail_query = [&](std::string message) {
-    result.set_result_type(QUERY_RESULT_TYPE_FAILED);
-    result.clear_answer();
-    *result.mutable_failure() = script_failure(message, "");
-    result.set_error_message(result.failure().message());
-  };
   std::string error;
-  std::optional<Arena::HostWork> host(std::in_place, sandbox_.arena());
+  const Arena::HostWork host(sandbox_.arena());
   if (query.query_type() == "__stack_trace") {
     const std::string traces = scheduler_.stack_traces();
     lua_pushlstring(L, traces.data(), traces.size());
-    if (!encode_payload(L, -1, "stack trace", *result.mutable_answer()->add_payloads(), error)) fail_query(error);
+    if (!encode_payload(L, -1, "stack trace", *result.mutable_answer()->add_payloads(), error))
+      fail_query(result, error);
     lua_settop(L, top);
-    return true;
+    return false;
   }
   const auto handler = query_handlers_.find(query.query_type());
   if (handler == query_handlers_.end()) {
     std::string known;
     for (const auto& [name, reference] : query_handlers_) absl::StrAppend(&known, known.empty() ? "" : ", ", name);
-    fail_query(absl::StrCat("unknown query '", query.query_type(),
-                            "'; this workflow answers: ", known.empty() ? "none" : known));
-    return true;
+    fail_query(result, absl::StrCat("unknown query '", query.query_type(),
+                                    "'; this workflow answers: ", known.empty() ? "none" : known));
+    return false;
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, handler->second);
   if (!decode_payloads(L, query.query_args(), error)) {
     lua_settop(L, top);
-    fail_query(error);
-    return true;
-  }
-  Coroutine& coroutine = scheduler_.prepare(L, lua_gettop(L) - top - 1, Coroutine::Role::kQuery, Scheduler::kRootScope);
-  const RandomStream stream = sandbox_.random();
-  host.reset();
-  Pause pause = Pause::kNone;
-  const int status = scheduler_.run_alone(coroutine, pause);
-  sandbox_.random() = stream;
-  if (status == LUA_OK && !sandbox_.doomed()) {
-    lua_settop(coroutine.L, 1);
-    if (!encode_payload(coroutine.L, 1, "the query's answer", *result.mutable_answer()->add_payloads(), error))
-      fail_query(error);
-  } else if (pause == Pause::kDoomed || sandbox_.doomed() || status == LUA_ERRMEM) {
-    fail_query(sandbox_.doomed() ? sandbox_.doom() : "the query used up the workflow's memory");
+    fail_query(result, error);
     return false;
-  } else if (status == LUA_YIELD) {
-    fail_query("a query's function must not wait");
-  } else {
-    Failure failure;
-    if (read_failure(coroutine.L, -1, failure)) {
-      fail_query(failure.message());
-      *result.mutable_failure() = std::move(failure);
-    } else {
-      fail_query(error_message(coroutine.L));
-    }
   }
-  scheduler_.drop(coroutine);
+  query_ = &scheduler_.prepare(L, lua_gettop(L) - top - 1, Coroutine::Role::kQuery, Scheduler::kRootScope);
+  random_before_query_ = sandbox_.random();
   return true;
 }
 

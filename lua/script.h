@@ -88,6 +88,7 @@ class Script {
   enum class Progress { kDone, kSliceOver, kFailed };
 
   Script(RunIdentity identity, std::shared_ptr<const Definition> definition, const SandboxLimits& limits, LogSink& log);
+  ~Script();
 
   static Script& of(lua_State* L) { return *Scheduler::current(L)->script; }
 
@@ -96,18 +97,21 @@ class Script {
   void begin(const Events& events);
   // The same events lie elsewhere now.
   void rebind(const Events& events) { events_ = &events; }
-  // Runs the script. After kSliceOver the same call goes on, on any thread; slice 0 = no end of the slice.
-  Progress go_on(uint64_t slice);
+  // What the script may do before go_on and answer_query return kSliceOver; 0 instructions = no end.
+  void begin_slice(uint64_t instructions, Lane lane) { sandbox_.begin_slice(instructions, lane); }
+  // Runs the script. After kSliceOver the same call goes on, with another slice, on any thread.
+  Progress go_on();
   // After kFailed. The run is of no further use.
   TaskFailure& task_failure() { return *failure_; }
 
   // The commands since the last call, ready to send.
   std::vector<temporal::api::command::v1::Command> take_commands();
-  // Answers a query against the state after the last step. False if the query's function used up a limit: the run is of
-  // no further use.
-  bool answer_query(const temporal::api::query::v1::WorkflowQuery& query,
-                    temporal::api::query::v1::WorkflowQueryResult& result);
+  // Answers a query against the state after the last step. After kSliceOver the same call goes on. kFailed if the query's
+  // function used up a limit: there is an answer, but the run is of no further use.
+  Progress answer_query(const temporal::api::query::v1::WorkflowQuery& query,
+                        temporal::api::query::v1::WorkflowQueryResult& result);
 
+  uint64_t longest_stretch() const { return sandbox_.longest_stretch(); }
   const Definition& definition() const { return *definition_; }
   int64_t last_started_event_id() const { return last_started_event_id_; }
   // What history says of the library that the run began with: a run keeps to the rules of its beginning where replay would
@@ -119,6 +123,8 @@ class Script {
   // What it holds, for the cache: what its sandbox took, and an estimate of the rest.
   size_t memory_bytes() const;
 
+  // For the scheduler, on the script's stack: a coroutine ended well. Its result becomes what leaves the workflow.
+  void encode_result(Coroutine& coroutine);
   // For the scheduler: a coroutine ended, or waits. False ends the step.
   bool after_resume(Coroutine& coroutine, int status, Pause pause);
 
@@ -204,6 +210,7 @@ class Script {
   // script.cc
   bool next_task();
   int find_task(int from) const;
+  bool heavy(int from, int to) const;
   bool compare_commands(int from, int to);
   bool apply_task(int from, int to);
   void seal_task();
@@ -221,6 +228,8 @@ class Script {
   bool read_signal(const Event& event);
   void record_dropped();
   void refuse_input(const std::string& error);
+  bool begin_query(const temporal::api::query::v1::WorkflowQuery& query,
+                   temporal::api::query::v1::WorkflowQueryResult& result);
   // script_events.cc, script_operations.cc
   void apply(const Event& event);
   bool apply_start(const Event& event, std::string& error);
@@ -275,6 +284,10 @@ class Script {
   absl::flat_hash_set<int64_t> dropped_before_;
   std::set<std::string> told_unreadable_;
 
+  // The query at hand
+  Coroutine* query_ = nullptr;
+  RandomStream random_before_query_{0};
+
   // What the script did
   bool closed_ = false;
   int open_sagas_ = 0;
@@ -286,6 +299,8 @@ class Script {
   };
   std::map<uint32_t, Unasked> unasked_;
   uint32_t next_unasked_ = 1;
+  temporal::api::common::v1::Payload result_;  // of the main function or a query's; or why there is none
+  std::string result_error_;
   std::vector<Outgoing> outgoing_;
   size_t outgoing_bytes_ = 0;
   std::vector<temporal::api::command::v1::Command> to_send_;

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include <absl/cleanup/cleanup.h>
+
 namespace skald::lua {
 
 std::unique_ptr<Script> ScriptCache::take(std::string_view run_id) {
@@ -20,7 +22,10 @@ void ScriptCache::lend(std::string_view run_id) {
 }
 
 void ScriptCache::give_back(std::unique_ptr<Script> script) {
-  std::vector<std::unique_ptr<Script>> evicted;  // freed outside of the lock
+  std::vector<std::unique_ptr<Script>> evicted;
+  const absl::Cleanup outside_of_the_lock = [&] {
+    for (auto& each : evicted) bury(std::move(each));
+  };
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(script->identity().run_id);
   if (found == entries_.end() || found->second.script != nullptr) {
@@ -47,6 +52,7 @@ void ScriptCache::drop_lent(std::string_view run_id) {
 
 void ScriptCache::forget(std::string_view run_id) {
   std::unique_ptr<Script> forgotten;
+  const absl::Cleanup outside_of_the_lock = [&] { bury(std::move(forgotten)); };
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(std::string(run_id));
   if (found == entries_.end()) return;
@@ -56,6 +62,11 @@ void ScriptCache::forget(std::string_view run_id) {
   }
   forgotten = std::move(found->second.script);
   erase(found);
+}
+
+void ScriptCache::bury(std::unique_ptr<Script> script) const {
+  if (script == nullptr || bury_ == nullptr || script->memory_bytes() < kBuriedFrom) return;
+  bury_(std::move(script));
 }
 
 size_t ScriptCache::runs() const {

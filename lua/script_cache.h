@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <absl/container/flat_hash_map.h>
 
@@ -16,6 +18,10 @@ namespace skald::lua {
 // the ones longest unused go first. Thread-safe.
 class ScriptCache {
  public:
+  // Where a script goes whose memory takes long to free; without one it is freed at once.
+  using Burial = std::function<void(std::unique_ptr<Script>)>;
+  static constexpr size_t kBuriedFrom = 1 << 20;
+
   ScriptCache(size_t most_runs, size_t most_bytes) : most_runs_(most_runs), most_bytes_(most_bytes) {}
 
   // Hands the run out: from now on it is the caller's, and is not in the cache. Null if it is not there.
@@ -27,6 +33,10 @@ class ScriptCache {
   // The lent run will not come back.
   void drop_lent(std::string_view run_id);
   void forget(std::string_view run_id);
+
+  // Before the first script comes.
+  void bury_with(Burial bury) { bury_ = std::move(bury); }
+  void bury(std::unique_ptr<Script> script) const;
 
   size_t runs() const;
   size_t bytes() const;
@@ -40,6 +50,7 @@ class ScriptCache {
 
   void erase(absl::flat_hash_map<std::string, Entry>::iterator entry);
 
+  Burial bury_;
   const size_t most_runs_;
   const size_t most_bytes_;
   mutable std::mutex mutex_;

@@ -4,7 +4,6 @@
 #include <absl/strings/str_cat.h>
 
 #include "lua/failures.h"
-#include "lua/payloads.h"
 #include "lua/script.h"
 
 namespace skald::lua {
@@ -39,13 +38,11 @@ std::string error_message(lua_State* L) {
 bool Script::ended(Coroutine& coroutine) {
   lua_State* L = coroutine.L;
   if (coroutine.role == Coroutine::Role::kMain) {
-    lua_settop(L, 1);
+    if (!result_error_.empty()) return fail(absl::StrCat(definition_->name, ".lua: ", result_error_), "");
     Command command;
     command.set_command_type(COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION);
-    auto& result = *command.mutable_complete_workflow_execution_command_attributes()->mutable_result()->add_payloads();
-    std::string error;
-    if (!encode_payload(L, 1, "the workflow's result", result, error))
-      return fail(absl::StrCat(definition_->name, ".lua: ", error), "");
+    *command.mutable_complete_workflow_execution_command_attributes()->mutable_result()->add_payloads() =
+        std::move(result_);
     return end_main(coroutine, std::move(command));
   }
   if (coroutine.future != LUA_NOREF) {

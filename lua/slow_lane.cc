@@ -5,7 +5,7 @@
 namespace skald::lua {
 namespace {
 
-constexpr uint64_t kTurn = 5'000'000;  // instructions
+constexpr uint64_t kTurn = 2'000'000;  // instructions: about ten milliseconds
 
 }  // namespace
 
@@ -24,6 +24,7 @@ void SlowLane::stop() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   queue_.clear();
+  buried_.clear();
 }
 
 void SlowLane::take(std::unique_ptr<WorkflowTaskHandler::Unfinished> task, Answered answered) {
@@ -35,13 +36,25 @@ void SlowLane::take(std::unique_ptr<WorkflowTaskHandler::Unfinished> task, Answe
   changed_.notify_one();
 }
 
+void SlowLane::bury(std::unique_ptr<Script> script) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    buried_.push_back(std::move(script));
+  }
+  changed_.notify_one();
+}
+
 void SlowLane::work() {
   while (true) {
+    std::vector<std::unique_ptr<Script>> buried;
     Entry entry;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      changed_.wait(lock, [&] { return stopping_ || !queue_.empty() || !buried_.empty(); });
       if (stopping_) return;
+      buried.swap(buried_);
+      if (queue_.empty()) continue;
       entry = std::move(queue_.front());
       queue_.pop_front();
     }

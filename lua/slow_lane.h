@@ -26,6 +26,9 @@ class SlowLane {
   // `answered` is called once, on a thread of the lane; never, if the lane has stopped. Thread-safe.
   void take(std::unique_ptr<WorkflowTaskHandler::Unfinished> task, Answered answered);
 
+  // Frees it on a thread of the lane: large memory takes its time. Thread-safe.
+  void bury(std::unique_ptr<Script> script);
+
   // Ends the turn at hand and drops what is not finished, now and what still comes. Not from the lane's own threads.
   void stop();
 
@@ -40,6 +43,7 @@ class SlowLane {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Entry> queue_;
+  std::vector<std::unique_ptr<Script>> buried_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -1,7 +1,9 @@
 // The string library: Lua's own where it is harmless, with bounds where it is not.
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
+#include "lua/element_access.h"
 #include "lua/pattern.h"
 #include "lua/sandbox.h"
 
@@ -26,16 +28,25 @@ Pattern check_pattern(lua_State* L, int index, bool anchor) {
   const std::string_view source = check_text(L, index);
   if (source.size() > kLongestPattern)
     raise(L, "pattern too long (%zu bytes; at most %zu)", source.size(), kLongestPattern);
+  Sandbox::of(L).work(L, 2 * source.size());
   auto* nodes = static_cast<PatternNode*>(lua_newuserdatauv(L, most_nodes(source) * sizeof(PatternNode), 0));
   Pattern pattern;
   if (const char* error = compile_pattern(source, anchor, nodes, pattern)) raise(L, "%s", error);
   return pattern;
 }
 
-uint64_t allowance(std::string_view subject) { return kSteps + kStepsPerByte * subject.size(); }
+void tell_steps(void* context, uint64_t steps) {
+  auto* L = static_cast<lua_State*>(context);
+  Sandbox::of(L).work(L, steps / kStepsPerInstruction);
+}
 
-void account(lua_State* L, const Matcher& matcher, uint64_t given) {
-  Sandbox::of(L).charge((given - matcher.steps_left()) / kStepsPerInstruction);
+Matcher matcher_of(lua_State* L, const Pattern& pattern, std::string_view subject) {
+  return {pattern, subject, kSteps + kStepsPerByte * subject.size(), tell_steps, L};
+}
+
+// After the last match.
+void account(lua_State* L, const Matcher& matcher) {
+  Sandbox::of(L).work(L, matcher.untold() / kStepsPerInstruction);
   if (matcher.exhausted()) raise(L, "pattern takes too long to match");
 }
 
@@ -69,7 +80,7 @@ size_t initial_position(lua_State* L, int index, size_t size) {
 }
 
 int find_plain(lua_State* L, std::string_view subject, std::string_view wanted, size_t from) {
-  Sandbox::of(L).charge((subject.size() - from) / 16);
+  Sandbox::of(L).work(L, (subject.size() - from) / 16);
   const void* found = memmem(subject.data() + from, subject.size() - from, wanted.data(), wanted.size());
   if (found == nullptr) {
     lua_pushnil(L);
@@ -93,15 +104,14 @@ int search(lua_State* L, bool find) {
     return find_plain(L, subject, source, from);
   }
   const Pattern pattern = check_pattern(L, 2, /*anchor=*/true);
-  const uint64_t steps = allowance(subject);
-  Matcher matcher(pattern, subject, steps);
+  Matcher matcher = matcher_of(L, pattern, subject);
   size_t end = Matcher::kNone;
   size_t start = from;
   for (; start <= subject.size(); ++start) {
     end = matcher.match_at(start);
     if (end != Matcher::kNone || matcher.exhausted() || pattern.anchored) break;
   }
-  account(L, matcher, steps);
+  account(L, matcher);
   if (end == Matcher::kNone) {
     lua_pushnil(L);
     return 1;
@@ -123,8 +133,7 @@ int next_match(lua_State* L) {
   const std::string_view subject = check_text(L, 1);
   const Pattern pattern = check_pattern(L, 2, /*anchor=*/false);
   const lua_Integer last = lua_tointeger(L, lua_upvalueindex(4));
-  const uint64_t steps = allowance(subject);
-  Matcher matcher(pattern, subject, steps);
+  Matcher matcher = matcher_of(L, pattern, subject);
   for (auto start = static_cast<size_t>(lua_tointeger(L, lua_upvalueindex(3))); start <= subject.size(); ++start) {
     const size_t end = matcher.match_at(start);
     if (matcher.exhausted()) break;
@@ -132,10 +141,10 @@ int next_match(lua_State* L) {
     lua_pushinteger(L, static_cast<lua_Integer>(end));
     lua_copy(L, -1, lua_upvalueindex(4));
     lua_replace(L, lua_upvalueindex(3));
-    account(L, matcher, steps);
+    account(L, matcher);
     return push_captures(L, matcher, start, end, true);
   }
-  account(L, matcher, steps);
+  account(L, matcher);
   return 0;
 }
 
@@ -180,7 +189,7 @@ void add_replacement(lua_State* L, luaL_Buffer* buffer, const Matcher& matcher, 
   if (type == LUA_TSTRING || type == LUA_TNUMBER) return add_template(L, buffer, matcher, start, end);
   if (type == LUA_TTABLE) {
     push_capture(L, matcher, 0, start, end);
-    lua_gettable(L, 3);
+    get_charged(L, 3);
   } else {
     lua_pushvalue(L, 3);
     const int count = push_captures(L, matcher, start, end, true);
@@ -203,8 +212,8 @@ int substitute(lua_State* L) {
   const lua_Integer most = luaL_optinteger(L, 4, static_cast<lua_Integer>(subject.size()) + 1);
   lua_settop(L, 4);
   const Pattern pattern = check_pattern(L, 2, /*anchor=*/true);
-  const uint64_t steps = allowance(subject);
-  Matcher matcher(pattern, subject, steps);
+  Matcher matcher = matcher_of(L, pattern, subject);
+  const uint64_t each = type == LUA_TSTRING ? 1 + check_text(L, 3).size() / 2 : 4;
   luaL_Buffer buffer;
   luaL_buffinit(L, &buffer);
   lua_Integer count = 0;
@@ -215,6 +224,7 @@ int substitute(lua_State* L) {
     if (matcher.exhausted()) break;
     if (end != Matcher::kNone && end != last) {
       ++count;
+      Sandbox::of(L).work(L, each);
       add_replacement(L, &buffer, matcher, position, end);
       position = last = end;
     } else if (position < subject.size()) {
@@ -224,7 +234,7 @@ int substitute(lua_State* L) {
     }
     if (pattern.anchored) break;
   }
-  account(L, matcher, steps);
+  account(L, matcher);
   if (position < subject.size()) luaL_addlstring(&buffer, subject.data() + position, subject.size() - position);
   luaL_pushresult(&buffer);
   lua_pushinteger(L, count);
@@ -242,6 +252,7 @@ int repeat(lua_State* L) {
   }
   if (static_cast<lua_Unsigned>(count) > kLongestText / (size + separator))
     raise(L, "resulting text too long (at most %zu bytes)", kLongestText);
+  Sandbox::of(L).work(L, static_cast<uint64_t>(count) / 4 + static_cast<uint64_t>(count) * (size + separator) / 32);
   return stock(L);
 }
 
@@ -258,6 +269,7 @@ bool converts(std::string_view text, char letter) {
 
 int format(lua_State* L) {
   static const lua_CFunction stock = stock_function("string", "format");
+  Sandbox::of(L).work(L, check_text(L, 1).size() / 4);
   if (converts(check_text(L, 1), 'p')) raise(L, "'%%p' is not available: addresses differ from run to run");
   for (int i = 2; i <= lua_gettop(L); ++i) {
     const int type = lua_type(L, i);
@@ -270,18 +282,59 @@ int format(lua_State* L) {
   return stock(L);
 }
 
+// Lua's own function, after the text at 1 was told of.
+template <const char* name>
+int whole_text(lua_State* L) {
+  static const lua_CFunction stock = stock_function("string", name);
+  Sandbox::of(L).work(L, check_text(L, 1).size() / 4);
+  return stock(L);
+}
+constexpr char kLower[] = "lower";
+constexpr char kUpper[] = "upper";
+constexpr char kReverse[] = "reverse";
+constexpr char kPack[] = "pack";
+constexpr char kPackSize[] = "packsize";
+constexpr char kUnpack[] = "unpack";
+
+int byte(lua_State* L) {
+  static const lua_CFunction stock = stock_function("string", "byte");
+  if (lua_gettop(L) > 2) Sandbox::of(L).work(L, bytes_in_range(L, check_text(L, 1).size(), 2));
+  return stock(L);
+}
+
+int from_bytes(lua_State* L) {
+  static const lua_CFunction stock = stock_function("string", "char");
+  Sandbox::of(L).work(L, static_cast<uint64_t>(lua_gettop(L)));
+  return stock(L);
+}
+
 }  // namespace
+
+uint64_t bytes_in_range(lua_State* L, size_t size, int from) {
+  const auto length = static_cast<lua_Integer>(size);
+  const auto position = [length](lua_Integer at) { return at >= 0 ? at : at < -length ? 0 : length + at + 1; };
+  const lua_Integer first = std::max<lua_Integer>(position(luaL_optinteger(L, from, 1)), 1);
+  const lua_Integer last = std::min(position(luaL_optinteger(L, from + 1, first)), length);
+  return last < first ? 0 : static_cast<uint64_t>(last - first + 1);
+}
 
 int open_string_library(lua_State* L) {
   static const std::vector<luaL_Reg> functions = [] {
-    auto all = stock_functions(
-        "string", {"byte", "char", "len", "lower", "upper", "reverse", "sub", "pack", "packsize", "unpack"});
+    auto all = stock_functions("string", {"len", "sub"});
     for (const luaL_Reg& own : {luaL_Reg{"find", find},
                                 {"match", match},
                                 {"gmatch", all_matches},
                                 {"gsub", substitute},
                                 {"rep", repeat},
-                                {"format", format}}) {
+                                {"format", format},
+                                {"byte", byte},
+                                {"char", from_bytes},
+                                {"lower", whole_text<kLower>},
+                                {"upper", whole_text<kUpper>},
+                                {"reverse", whole_text<kReverse>},
+                                {"pack", whole_text<kPack>},
+                                {"packsize", whole_text<kPackSize>},
+                                {"unpack", whole_text<kUnpack>}}) {
       all.push_back(own);
     }
     return all;

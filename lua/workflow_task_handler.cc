@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
 
 #include "lua/failures.h"
@@ -54,7 +55,9 @@ class WorkflowTaskHandler::TaskInHand final : public Unfinished {
       : handler_(handler), script_(std::move(script)), run_id_(script_->identity().run_id), task_(&task) {}
 
   ~TaskInHand() override {
-    if (script_ != nullptr) handler_.cache_.drop_lent(run_id_);
+    if (script_ == nullptr) return;
+    handler_.cache_.drop_lent(run_id_);
+    handler_.cache_.bury(std::move(script_));
   }
 
   void begin() {
@@ -62,26 +65,29 @@ class WorkflowTaskHandler::TaskInHand final : public Unfinished {
     script_->begin(task_->history().events());
   }
 
-  bool go_on(uint64_t slice, Answer& answer) override {
-    switch (script_->go_on(slice)) {
-      case Script::Progress::kSliceOver:
-        return false;
-      case Script::Progress::kFailed:
-        set_error(*task_, answer, std::move(script_->task_failure()));
-        return true;
-      case Script::Progress::kDone:
-        break;
+  bool go_on(uint64_t slice, Answer& answer) override { return run(slice, Lane::kSlow, answer); }
+
+  bool run(uint64_t slice, Lane lane, Answer& answer) {
+    script_->begin_slice(slice, lane);
+    const absl::Cleanup note = [this] { if (script_ != nullptr) stretch_ = script_->longest_stretch(); };
+    if (!ran_) {
+      switch (script_->go_on()) {
+        case Script::Progress::kSliceOver:
+          return false;
+        case Script::Progress::kFailed:
+          set_error(*task_, answer, std::move(script_->task_failure()));
+          return true;
+        case Script::Progress::kDone:
+          break;
+      }
+      ran_ = true;
+      usable_ = !script_->closed();
+      if (!task_->has_query()) begin_completion();
     }
-    if (task_->has_query()) {
-      WorkflowQueryResult result;
-      const bool usable = script_->answer_query(task_->query(), result);
-      set_query_answer(answer, std::move(result));
-      if (usable) keep();
-      return true;
-    }
-    complete(answer);
-    return true;
+    return task_->has_query() ? answer_query(answer) : complete(answer);
   }
+
+  uint64_t stretch() const { return stretch_; }
 
   // The task goes on beyond the caller's own.
   void own_task() {
@@ -91,32 +97,54 @@ class WorkflowTaskHandler::TaskInHand final : public Unfinished {
   }
 
  private:
-  void complete(Answer& answer) {
-    wire::RespondWorkflowTaskCompletedRequest request;
-    for (auto& command : script_->take_commands()) *request.add_commands() = std::move(command);
-    bool usable = !script_->closed();
-    for (const auto& [id, query] : task_->queries()) {
-      if (!script_->answer_query(query, (*request.mutable_query_results())[id])) {
-        usable = false;
-        break;
-      }
-    }
-    if (script_->first_task()) {
-      request.mutable_sdk_metadata()->set_sdk_name(kSdkName);
-      request.mutable_sdk_metadata()->set_sdk_version(
-          absl::StrCat(kSdkVersion, "+", script_->definition().hash.substr(0, kHashPrefix)));
-    }
-    answer = std::move(request);
-    if (usable) keep();
+  bool answer_query(Answer& answer) {
+    const Script::Progress progress = script_->answer_query(task_->query(), query_result_);
+    if (progress == Script::Progress::kSliceOver) return false;
+    set_query_answer(answer, std::move(query_result_));
+    if (progress == Script::Progress::kDone) keep();
+    return true;
   }
 
-  void keep() { handler_.cache_.give_back(std::move(script_)); }
+  void begin_completion() {
+    for (auto& command : script_->take_commands()) *completion_.add_commands() = std::move(command);
+    for (const auto& [id, query] : task_->queries()) queries_.push_back(id);
+    if (script_->first_task()) {
+      completion_.mutable_sdk_metadata()->set_sdk_name(kSdkName);
+      completion_.mutable_sdk_metadata()->set_sdk_version(
+          absl::StrCat(kSdkVersion, "+", script_->definition().hash.substr(0, kHashPrefix)));
+    }
+  }
+
+  bool complete(Answer& answer) {
+    for (; !queries_.empty(); queries_.pop_back()) {
+      const std::string& id = queries_.back();
+      const auto progress = script_->answer_query(task_->queries().at(id), (*completion_.mutable_query_results())[id]);
+      if (progress == Script::Progress::kSliceOver) return false;
+      if (progress == Script::Progress::kDone) continue;
+      usable_ = false;
+      break;
+    }
+    answer = std::move(completion_);
+    if (usable_) keep();
+    return true;
+  }
+
+  void keep() {
+    stretch_ = script_->longest_stretch();
+    handler_.cache_.give_back(std::move(script_));
+  }
 
   WorkflowTaskHandler& handler_;
   std::unique_ptr<Script> script_;
   const std::string run_id_;
   const Task* task_;
   std::unique_ptr<Task> owned_;
+  uint64_t stretch_ = 0;
+  bool ran_ = false;     // only queries are still to be answered
+  bool usable_ = false;  // the run may go into the cache
+  wire::RespondWorkflowTaskCompletedRequest completion_;
+  std::vector<std::string> queries_;
+  WorkflowQueryResult query_result_;
 };
 
 WorkflowTaskHandler::WorkflowTaskHandler(const Definitions& definitions, LogSink& log, HandlerOptions options)
@@ -138,7 +166,11 @@ WorkflowTaskHandler::Verdict WorkflowTaskHandler::handle(const Task& task, std::
   }
   auto in_hand = std::make_unique<TaskInHand>(*this, std::move(script), task);
   in_hand->begin();
-  if (in_hand->go_on(slice, answer)) return Verdict::kAnswered;
+  const bool answered = in_hand->run(slice, Lane::kFast, answer);
+  uint64_t longest = longest_stretch_;
+  while (longest < in_hand->stretch() && !longest_stretch_.compare_exchange_weak(longest, in_hand->stretch())) {
+  }
+  if (answered) return Verdict::kAnswered;
   in_hand->own_task();
   unfinished = std::move(in_hand);
   return Verdict::kUnfinished;
@@ -154,7 +186,7 @@ std::unique_ptr<Script> WorkflowTaskHandler::find_or_make(const Task& task, std:
         script->last_started_event_id() == task.previous_started_event_id() || (task.has_query() && events.empty());
     const bool joins = events.empty() || events[0].event_id() <= script->last_started_event_id() + 1;
     if (up_to_date && joins) return script;
-    script.reset();
+    cache_.bury(std::move(script));
   }
   if (events.empty() || events[0].event_id() != 1) {
     needs_history = true;

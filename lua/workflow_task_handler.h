@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,6 +48,10 @@ class WorkflowTaskHandler {
   // The run's state does not count: it ended, or the answer was refused.
   void forget(std::string_view run_id) { cache_.forget(run_id); }
   const ScriptCache& cache() const { return cache_; }
+  // Takes what is large to free: thread-safe, and lives as long as the handler.
+  void bury_with(ScriptCache::Burial bury) { cache_.bury_with(std::move(bury)); }
+  // The most work, in instructions, that a script did in a first slice between two chances to interrupt it.
+  uint64_t longest_stretch() const { return longest_stretch_; }
 
  private:
   class TaskInHand;
@@ -59,6 +64,7 @@ class WorkflowTaskHandler {
   LogSink& log_;
   const HandlerOptions options_;
   ScriptCache cache_;
+  std::atomic<uint64_t> longest_stretch_ = 0;
 };
 
 }  // namespace skald::lua

@@ -79,6 +79,7 @@ void Owner::activate(WorkflowEntry& entry, CachedRun& run, core::wire::PollWorkf
                        [this, task = std::move(task), history = std::move(history), whole_history](WorkflowEntry& same, CachedRun& again) mutable {
                          if (history.ok()) activate_with(same, again, std::move(task), *history, whole_history);
                          drive(same, again);
+                         queries_.pump(same, again);
                        });
               });
 }
@@ -98,6 +99,7 @@ void Owner::activate_with(WorkflowEntry& entry, CachedRun& run, core::wire::Poll
     resume(key, generation, [this, head = std::move(head), late = std::move(late)](WorkflowEntry& same, CachedRun& again) mutable {
       answered(same, again, head, std::move(late));
       drive(same, again);
+      queries_.pump(same, again);
     });
   };
   switch (parts_.embedded->activate(full, answer, later)) {
