@@ -57,7 +57,8 @@ void push_raw(lua_State* L, const char* name) {
 }
 
 int fail(lua_State* L) {
-  luaL_checkany(L, 1);
+  const int type = lua_type(L, 1);
+  luaL_argexpected(L, type == LUA_TSTRING || type == LUA_TTABLE, 1, "text or table");
   return guarded(L, [&](std::string& error) {
     temporal::api::failure::v1::Failure failure;
     auto& info = *failure.mutable_application_failure_info();

@@ -293,6 +293,11 @@ TEST(Sandbox, AnEndlessLoopFailsTheTaskAtItsLine) {
               MatchesRegex("order.lua:[45]: the workflow computed for too long without waiting"));
 }
 
+TEST(Sandbox, AFailureIsMadeOfTextOrATable) {
+  for (const char* what : {"nil", "5", "print", "skald.null", "skald.timer(1)"})
+    EXPECT_THAT(value(std::string("skald.fail(") + what + ")"), HasSubstr("text or table expected")) << what;
+}
+
 TEST(Sandbox, EndlessRecursionIsAnError) {
   EXPECT_THAT(run("local function f() return 1 + f() end\nreturn f()").error, HasSubstr("stack overflow"));
   EXPECT_THAT(
