@@ -33,10 +33,11 @@ return function(job)
       escalated = escalated, confirmed_by = confirmation and confirmation.by, compensations = compensations }
   end)
 
+  -- Whoever waits for news gets it also when this workflow is cancelled.
   local function tell(signal, news)
     if not job.notify then return end
     news.reference = reference
-    local ok, err = pcall(skald.signal_external, job.notify, signal, news)
+    local ok, err = pcall(skald.shielded, function() skald.signal_external(job.notify, signal, news) end)
     if not ok and not skald.is_error(err) then error(err, 0) end
   end
 
@@ -126,7 +127,11 @@ return function(job)
     result.outcome, result.confirmed_by, result.notes = "done", confirmation.by, confirmation.notes
     if #unfinished > 0 then result.unfinished = unfinished end
   else
-    if not skald.is_error(err) or err.type == "CompensationFailed" then error(err, 0) end
+    if not skald.is_error(err) then error(err, 0) end
+    if err.type == "CompensationFailed" then
+      tell("maintained", { outcome = "failed", reason = tostring(err) })
+      error(err, 0)
+    end
     state = err.kind == "cancelled" and "cancelled" or "failed"
     result.outcome, result.reason = state, tostring(err)
   end
