@@ -1,8 +1,6 @@
 // What the Lua runtime costs: a new run's first step, a step of a run in the cache, the replay of a whole history, and
 // the memory a waiting run holds. The workflow is the order saga that comes with Skald.
-#include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -10,7 +8,6 @@
 #include <fmt/core.h>
 #include <malloc.h>
 
-#include "tests/unit/lua/attack_scripts.h"
 #include "tests/unit/lua/delivered_workflows.h"
 #include "tests/unit/lua/history_driver.h"
 
@@ -144,30 +141,6 @@ void replay(benchmark::State& state) {
   state.counters["events"] = order().history.events_size();
 }
 
-// The longest time for which the attacks of the unit tests hold an owner's loop.
-void attacks(benchmark::State& state) {
-  double longest = 0;
-  for (auto _ : state) {
-    for (const Attack& attack : kAttacks) {
-      Definitions definitions;
-      Silent log;
-      definitions.add(compile_definition(
-          "order", fmt::format("local skald = require 'skald'\nreturn function()\n{}\nend", attack.body), {}));
-      WorkflowTaskHandler handler(definitions, log, {});
-      Task task = order().task(0);
-      set_run(task, 0);
-      WorkflowTaskHandler::Answer answer;
-      std::unique_ptr<WorkflowTaskHandler::Unfinished> unfinished;
-      const auto begin = Clock::now();
-      handler.handle(task, "default", 200'000, answer, unfinished);
-      const double took = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-      longest = std::max(longest, took);
-      if (std::getenv("SKALD_ATTACKS") != nullptr) fmt::print("{:8.2f} ms  {}\n", took, attack.name);
-    }
-  }
-  state.counters["longest_pause_us"] = longest * 1e3;
-}
-
 // Runs that wait for their first activity: what the cache counts for each, and what the process took for it.
 void waiting_runs(benchmark::State& state) {
   constexpr int kRuns = 2'000;
@@ -197,7 +170,6 @@ BENCHMARK(cached_step)
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK(replay)->Unit(benchmark::kMicrosecond);
-BENCHMARK(attacks)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK(waiting_runs)->Iterations(1)->Unit(benchmark::kMillisecond);
 
 struct Line {
