@@ -24,7 +24,7 @@ return function() skald.fail { type = "X", message = "m", next_retry_delay = 0 }
 
 PARENT = """local skald = require "skald"
 return function()
-  local child = skald.child("kid", { id = "kid-1", retry = { maximum_attempts = 3000 } }) {}
+  local child = skald.child("kid", { id = "kid-1", retry = { max_attempts = 3000 } }) {}
   return child
 end
 """

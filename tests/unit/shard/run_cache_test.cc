@@ -173,5 +173,24 @@ TEST_F(RunCacheTest, TheEndTakesAllRequestsThatWait) {
   EXPECT_THAT(runs.take_waiting(), IsEmpty());
 }
 
+TEST_F(RunCacheTest, ClosedRunsOfALongChainLeaveWhileItGoesOn) {
+  RunCache& runs = cache(1 << 20);
+  WorkflowEntry& entry = runs.entry({"ns", "order"});
+  for (const char* id : {"r1", "r2", "r3", "r4"}) new_run(runs, "order", id).durable_closed = true;
+  entry.current = store::CurrentRow{entry.key, "r5", 1, "start"};
+  runs.retire(*entry.runs.at("r1"));
+  EXPECT_THAT(left_, IsEmpty()) << "a short chain stays";
+  new_run(runs, "order", "r5").durable_closed = true;
+  runs.retire(*entry.runs.at("r5"));
+  entry.runs.at("r1")->durable_closed = false;
+  runs.retire(*entry.runs.at("r1"));
+  entry.runs.at("r2")->waiters.emplace_back();
+  runs.retire(*entry.runs.at("r2"));
+  EXPECT_THAT(left_, IsEmpty()) << "the last one stays, and what is not durable, and what somebody waits for";
+  runs.retire(*entry.runs.at("r3"));
+  EXPECT_THAT(left_, ElementsAre("r3"));
+  EXPECT_FALSE(runs.holds({"ns", "order", "r3"}));
+}
+
 }  // namespace
 }  // namespace skald::shard
