@@ -143,13 +143,16 @@ void CommitPipeline::flush() {
   committing_ = std::move(gathering_.front());
   gathering_.pop_front();
   store::Batch batch = build(*committing_);
+  const auto settle = [this, group = committing_](absl::Status status) {
+    parts_.executor.post([this, group, status = std::move(status)] { committed(group, status); });
+  };
+  // Only waits are left of it, for what lies before it: that is durable.
+  if (batch.empty()) return settle(absl::OkStatus());
   commits_ += 1;
   run_rows_ += batch.runs.size();
   rows_ += batch.rows();
   bytes_ += batch.bytes();
-  parts_.store.commit(std::move(batch), [this, group = committing_](absl::Status status) {
-    parts_.executor.post([this, group, status = std::move(status)] { committed(group, status); });
-  });
+  parts_.store.commit(std::move(batch), settle);
 }
 
 Statistics CommitPipeline::statistics() const { return {commits_, run_rows_, rows_, bytes_}; }

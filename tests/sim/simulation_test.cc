@@ -58,7 +58,7 @@ TEST_F(SimulationTest, EveryOutcomeOfAnOrderHappens) {
 }
 
 TEST_F(SimulationTest, FindsAStoreThatAcknowledgesBeforeItIsDurable) {
-  EXPECT_THAT(first_problems({.node_defect = NodeDefect::kAcknowledgesEarly}, 40, "was acknowledged"), testing::Not(IsEmpty()));
+  EXPECT_THAT(first_problems({.node_defect = NodeDefect::kAcknowledgesEarly}, 5), testing::Not(IsEmpty()));
 }
 
 TEST_F(SimulationTest, FindsABatchThatIsRefusedWithoutAFault) {
