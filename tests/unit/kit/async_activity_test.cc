@@ -60,7 +60,7 @@ TEST_F(AsyncActivity, AppliesAnEffectOnce) {
   load_waiter();
   const Task task{.type = "waiter.book", .input = {{"title", "Emma"}, {"price", 5}}};
   const json booked = result(task);
-  EXPECT_EQ(booked["first"]["key"], "default/w1/book/Emma");
+  EXPECT_EQ(booked["first"]["key"], "/default/book/=Emma");
   EXPECT_EQ(booked["again"], booked["first"]);
   EXPECT_EQ(result(task), booked);
   EXPECT_EQ(books(), 1);
