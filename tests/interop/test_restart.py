@@ -43,6 +43,15 @@ class Firing:
         )
 
 
+async def heard(handle):
+    """Returns when the server knows of the heartbeat, which the SDK sends on its own time."""
+    while True:
+        pending = (await handle.describe()).raw_description.pending_activities
+        if pending and pending[0].heartbeat_details.payloads:
+            return
+        await asyncio.sleep(0.02)
+
+
 def test_an_activity_runs_on_through_a_restart(tmp_path):
     server = Server(tmp_path / "skald.sqlite").start()
 
@@ -52,6 +61,7 @@ def test_an_activity_runs_on_through_a_restart(tmp_path):
         async with Worker(client, task_queue="kiln", workflows=[Firing], activities=[kiln.burn], workflow_runner=UnsandboxedWorkflowRunner()):
             handle = await client.start_workflow("Firing", id="firing", task_queue="kiln")
             await asyncio.wait_for(kiln.burning.wait(), 20)
+            await asyncio.wait_for(heard(handle), 20)
             await asyncio.to_thread(server.stop)
             await asyncio.sleep(AWAY)
             await asyncio.to_thread(server.start)
