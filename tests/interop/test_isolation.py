@@ -160,14 +160,14 @@ def test_sighup_reloads_what_changed_and_loses_nothing(tmp_path, host, isolation
 
 
 @pytest.mark.skipif(STORE != "mysql", reason="is about a database's logins")
-def test_a_plugin_in_a_process_of_its_own_is_not_let_in_as_the_engine(tmp_path):
+def test_a_plugin_in_a_process_of_its_own_is_not_let_in_as_the_engine(tmp_path, capfd):
     plugins, workflows = lay_out(tmp_path, {"crasher": (CRASHER, {"isolation": "process"})}, {"fragile_order": FRAGILE_ORDER})
     server = Server(tmp_path / "skald.sqlite", options=plugins + workflows)
     login = plugin_login()
     server.store_options = server.store_options[: -len(login)]
     server.start()
     server.stop()
-    assert "--plugin-store-user" in server.process.stdout.read(), "it is not loaded, and the log says why"
+    assert "--plugin-store-user" in capfd.readouterr().err, "it is not loaded, and the log says why"
     server.store_options += login
     server.start()
 
