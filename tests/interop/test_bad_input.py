@@ -35,7 +35,8 @@ def test_a_taken_port(tmp_path):
 
 def test_a_second_server_on_the_same_data(tmp_path):
     server = Server(tmp_path / "skald.sqlite").start()
-    said = refused("server", *server.store_options, "--grpc", "127.0.0.1:0", env=environment())
+    elsewhere = {**environment(), "TMPDIR": str(tmp_path)}  # as on another machine
+    said = refused("server", *server.store_options, "--grpc", "127.0.0.1:0", env=elsewhere)
     holder = server.path.name if STORE == "sqlite" else f"pid {server.process.pid}"
     assert holder in said
     server.stop()
